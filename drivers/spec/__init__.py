@@ -1,0 +1,32 @@
+"""What a user writes: formulas, model files, study specs; every value knows its file, line and column."""
+
+from drivers.spec.bind import bind
+from drivers.spec.bound import BoundModel, Composite, Equation
+from drivers.spec.condition import Condition, parse_condition
+from drivers.spec.model import ModelFile, model_from_text, read_model
+from drivers.spec.options import PsemOptions
+from drivers.spec.roles import Variable
+from drivers.spec.strata import ConditionFamily, LevelFamily
+from drivers.spec.study import FitRequest, StudySpec, TableSource, read_spec
+from drivers.spec.vocabulary import Vocabulary
+
+__all__ = [
+    "BoundModel",
+    "Composite",
+    "Condition",
+    "ConditionFamily",
+    "Equation",
+    "FitRequest",
+    "LevelFamily",
+    "ModelFile",
+    "PsemOptions",
+    "StudySpec",
+    "TableSource",
+    "Variable",
+    "Vocabulary",
+    "bind",
+    "model_from_text",
+    "parse_condition",
+    "read_model",
+    "read_spec",
+]

@@ -36,14 +36,18 @@ class PsemOptions(Options):
     prune: Prune | None = Field(None, description="Remove paths that are not significant; leaves a trail.")
     suggest: bool = Field(False, description="List the failed independence claims as paths to add.")
     conserve: bool = Field(
-        False, description="Test a claim with a non-Gaussian intermediate in both directions; keep the smaller p."
+        False,
+        description="Test a claim with a non-Gaussian intermediate in both directions; keep the smaller p.",
     )
     direction: list[str] = Field(
         default_factory=list,
         description="The direction of single claims, as `rich <- hetero` (test hetero in the model of rich).",
     )
     equivalence_bound: float = Field(
-        EQUIVALENCE_BOUND, gt=0, lt=1, description="The equivalence test asks whether |partial r| is below this."
+        EQUIVALENCE_BOUND,
+        gt=0,
+        lt=1,
+        description="The equivalence test asks whether |partial r| is below this.",
     )
     standardize: Literal["scale", "range"] = Field(
         "scale", description="Standardise by standard deviations (scale) or by ranges (range)."

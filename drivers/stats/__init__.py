@@ -1,0 +1,1 @@
+"""Floor 1: pure numbers; arrays in, frozen dataclass out."""

@@ -1,0 +1,19 @@
+"""Floor 3: a table of pixels, its strata, and what each of them holds."""
+
+from drivers.table.describe import describe_strata
+from drivers.table.files import table_columns
+from drivers.table.partition import Partition, Stratum, make_partition
+from drivers.table.pixels import PixelTable
+from drivers.table.read import load, pixel_table_from_frame, read_table
+
+__all__ = [
+    "Partition",
+    "PixelTable",
+    "Stratum",
+    "describe_strata",
+    "load",
+    "make_partition",
+    "pixel_table_from_frame",
+    "read_table",
+    "table_columns",
+]

@@ -1,0 +1,101 @@
+"""The command `drivers`: check, run, show. Thin: it reads arguments, prints, and returns exit codes.
+
+0 every fit succeeded; 3 some fits failed; 2 the spec, a model file or the table is wrong; 1 a defect of ours.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from drivers import __version__, study
+from drivers.errors import DriversError, Fault, TableError, propose
+from drivers.progress import reporting
+from drivers.report import read_report
+from drivers.report.terminal import overview, print_to, terminal_table
+
+EXIT_WRONG_INPUT, EXIT_SOME_FAILED = 2, 3
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="What drives the pixels: path models on every stratum of a pixel table.",
+)
+
+
+@app.callback(invoke_without_command=True)
+def _about(
+    show_version: Annotated[bool, typer.Option("--version", help="Say the version and stop.")] = False,
+) -> None:
+    if show_version:
+        print(f"ecodrivers {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def check(spec: Annotated[Path, typer.Argument(help="A study spec, specs/NAME.yaml.")]) -> None:
+    """Check a spec, its models and its table; report every fault; fit nothing."""
+    found, table, partition = study.check(spec)
+    fits = sum(len(strata) for _, strata in study.asked(found, partition))
+    print(f"{spec}: sound. {table.source}: {table.n} pixels. {len(found.models)} model(s), {fits} fit(s).")
+    for name, count in table.missing.items():
+        if count:
+            print(f"  {name}: {count} missing")
+    for stratum in partition.strata:
+        if stratum.rows == 0:
+            print(f"  {stratum.label}: no pixels; its fits will fail")
+
+
+@app.command()
+def run(
+    spec: Annotated[Path, typer.Argument(help="A study spec, specs/NAME.yaml.")],
+    out: Annotated[Path | None, typer.Option(help="Folder of the report; default reports/NAME.")] = None,
+) -> None:
+    """Run a study and write its report."""
+    target = out if out is not None else default_out(spec)
+    done = study.run(spec, target, reporting=reporting)
+    print_to(Console(), overview(done.tables))
+    print(f"Report: {target / 'index.html'}")
+    if done.failures:
+        print(f"{len(done.failures)} fit(s) failed; tables/fit.csv says why.", file=sys.stderr)
+        raise typer.Exit(EXIT_SOME_FAILED)
+
+
+@app.command()
+def show(
+    report: Annotated[Path, typer.Argument(help="A folder that `drivers run` wrote.")],
+    table: Annotated[str | None, typer.Argument(help="A table, such as coefficients or effects.")] = None,
+) -> None:
+    """Show a report's tables in the terminal."""
+    found = read_report(report)
+    if table is None:
+        print_to(Console(), overview(found))
+        print("Tables: " + ", ".join(found.tables))
+        return
+    name = table.removesuffix(".csv")
+    if name not in found.tables:
+        raise TableError(Fault(f"{report} has no table `{name}`", hint=propose(name, list(found.tables))))
+    print_to(Console(), terminal_table(found.tables[name], name))
+
+
+def default_out(spec: Path) -> Path:
+    """reports/NAME beside specs/; in the current folder for a spec that lies elsewhere."""
+    home = spec.parent.parent if spec.resolve().parent.name == "specs" else Path()
+    return home / "reports" / spec.stem
+
+
+def main() -> None:
+    """Entry point. Our errors become a message and exit code 2; anything else is a defect, with traceback."""
+    try:
+        app()
+    except DriversError as error:
+        print(error, file=sys.stderr)
+        sys.exit(EXIT_WRONG_INPUT)
+    except KeyboardInterrupt:
+        print("stopped; nothing was written", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,131 @@
+"""Every output column with its meaning and unit, and the columns of every table in order.
+
+One word has one meaning in all tables; a test runs every result through this file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What a column of an output table means."""
+
+    meaning: str
+    unit: str = ""
+    """`1` for pure numbers, `response`, `response per term`, `rows`; empty for text."""
+
+
+COLUMNS: dict[str, Column] = {
+    "action": Column("What a step did: `drop` a path, or `suggest` one to add."),
+    "aic": Column("Akaike's information criterion, summed over equations.", "1"),
+    "aic_dsep": Column("Its d-sep form, C + 2K.", "1"),
+    "aicc": Column("AIC corrected for small samples, summed over equations.", "1"),
+    "aicc_dsep": Column("The d-sep form corrected for small samples, C + 2K n / (n - K - 1).", "1"),
+    "bic": Column("Bayesian information criterion, summed over equations.", "1"),
+    "c_per_df": Column("Fisher's C over its degrees of freedom.", "1"),
+    "cfi": Column("Comparative fit index.", "1"),
+    "chisq": Column("χ² of the model against its saturated form.", "1"),
+    "chisq_df": Column("Degrees of freedom of χ²: paths that are missing.", "1"),
+    "chisq_p": Column("p-value of χ².", "1"),
+    "conf_high": Column("Upper end of the 95 % confidence interval of `estimate`.", "as estimate"),
+    "conf_low": Column("Lower end of the 95 % confidence interval of `estimate`.", "as estimate"),
+    "delta_aicc": Column("AICc after the step minus AICc before it.", "1"),
+    "delta_c": Column("Fisher's C after the step minus Fisher's C before it.", "1"),
+    "df": Column("Residual degrees of freedom of the test; empty for a z test.", "1"),
+    "driver": Column(
+        "The cause: a driver, a dummy or product of drivers, or a composite; empty for a group."
+    ),
+    "dropped": Column("Pixels of the stratum with a missing value in the response or a driver.", "rows"),
+    "equivalence_bound": Column("|partial r| below which a missing path counts as negligible.", "1"),
+    "equivalence_p": Column("p-value of the test that some claim's |partial r| reaches the bound.", "1"),
+    "equivalence_verdict": Column("`equivalent`, `not equivalent` or `inconclusive`; empty without claims."),
+    "estimate": Column("The path coefficient, correlation, weight or effect.", "response per term"),
+    "fishers_c": Column("Fisher's C, -2 Σ ln p over the independence claims.", "1"),
+    "fishers_c_df": Column("Its degrees of freedom, twice the number of claims.", "1"),
+    "fishers_c_p": Column("Its p-value.", "1"),
+    "given": Column("What an independence claim is conditioned on."),
+    "group": Column("The driver group that a driver belongs to; empty for none."),
+    "kind": Column("`direct`, `indirect` (one specific path), `total_indirect` (their sum) or `total`."),
+    "log_p": Column("Natural logarithm of p_value, exact where p_value underflows to 0.", "1"),
+    "logl": Column("Maximised log-likelihood, summed over equations.", "1"),
+    "max": Column("Largest value of the response.", "response"),
+    "max_partial_r": Column("The claim with the largest |partial r|: its partial r.", "1"),
+    "max_partial_r_high": Column("Upper end of that partial r's 95 % confidence interval.", "1"),
+    "max_partial_r_low": Column("Lower end of that partial r's 95 % confidence interval.", "1"),
+    "mean": Column("Mean of the response.", "response"),
+    "message": Column("What a reader of the fit must know: why it failed, or what to be careful about."),
+    "method": Column("The method: `psem`."),
+    "min": Column("Smallest value of the response.", "response"),
+    "model": Column("Name of the model file."),
+    "n": Column("Pixels: of the stratum (strata.csv), or used by the fit (fit.csv).", "rows"),
+    "n_effective": Column("Number of independent pixels that the pixels are worth.", "rows"),
+    "op": Column("`~` path, `~~` correlated errors, `<~` weight of a composite's member."),
+    "p_block": Column("p-value from spatial blocks.", "1"),
+    "p_classical": Column("p-value as if pixels were independent.", "1"),
+    "p_value": Column("Two-sided p-value; which errors it rests on is the model's option `errors`.", "1"),
+    "partial_r": Column(
+        "Partial correlation of the two sides of a claim; of a factor, its multiple one.", "1"
+    ),
+    "partial_r_high": Column("Upper end of its 95 % confidence interval.", "1"),
+    "partial_r_low": Column("Lower end of its 95 % confidence interval.", "1"),
+    "r2": Column(
+        "Share of variance accounted for: by the fixed part, Nagelkerke's for binomial and poisson.", "1"
+    ),
+    "r2_conditional": Column("Share accounted for by fixed part and random intercept together.", "1"),
+    "response": Column("The effect: the variable or composite on the left of an equation."),
+    "rmsea": Column("Root mean square error of approximation.", "1"),
+    "sd": Column("Standard deviation of the response, divisor n - 1.", "response"),
+    "selects_on_response": Column("Whether the stratum is cut on the response, which shrinks slopes."),
+    "share": Column("Pixels of the stratum over pixels of the table.", "1"),
+    "source": Column("Where a planted number comes from: `paper`, `adjusted` or `filled`."),
+    "srmr": Column("Standardised root mean square residual.", "1"),
+    "statistic": Column("t, z or, for a categorical driver's joint row, F (χ² for a GLM).", "1"),
+    "status": Column("`ok` or `failed`."),
+    "std_error": Column("Standard error of `estimate`.", "as estimate"),
+    "std_estimate": Column("`estimate` in sds of the response per sd of the term.", "1"),
+    "step": Column("Number of the step, from 1.", "1"),
+    "stratum": Column("`all`, `family=level`, or `family=level,family=level`."),
+    "term": Column("The right side: a variable, function, dummy, product, or composite."),
+    "tli": Column("Tucker-Lewis index.", "1"),
+    "verdict": Column("The field's rule: `accepted` if P >= 0.05 and C/df <= 2, `rejected`, or `saturated`."),
+    "via": Column("The path that the effect takes, `climate -> soil -> NEP`."),
+}
+
+_MODEL = ("model", "stratum")
+
+TABLES: dict[str, tuple[str, ...]] = {
+    "strata": ("stratum", "n", "dropped", "share", "mean", "sd", "min", "max", "selects_on_response"),
+    "coefficients": (
+        *_MODEL,
+        *("response", "op", "term", "group", "estimate", "std_error", "statistic", "df", "p_value", "log_p"),
+        *("std_estimate", "conf_low", "conf_high", "p_classical", "p_block", "n_effective"),
+    ),
+    "dsep": (
+        *_MODEL,
+        *("response", "term", "given", "statistic", "df", "p_value", "log_p", "p_classical", "n_effective"),
+        *("partial_r", "partial_r_low", "partial_r_high"),
+    ),
+    "fit": (
+        *_MODEL,
+        *("method", "n", "n_effective", "fishers_c", "fishers_c_df", "fishers_c_p", "c_per_df"),
+        *("chisq", "chisq_df", "chisq_p", "aic", "aicc", "bic", "logl", "cfi", "tli", "rmsea", "srmr"),
+        *("r2", "status", "message", "aic_dsep", "aicc_dsep", "verdict"),
+        *("max_partial_r", "max_partial_r_low", "max_partial_r_high"),
+        *("equivalence_bound", "equivalence_p", "equivalence_verdict"),
+    ),
+    "r2": (*_MODEL, "response", "r2", "r2_conditional"),
+    "effects": (
+        *_MODEL,
+        *("driver", "group", "response", "kind", "via"),
+        *("estimate", "std_estimate", "std_error", "conf_low", "conf_high", "p_value"),
+    ),
+    "trail": (
+        *_MODEL,
+        *("step", "action", "response", "term", "p_value"),
+        *("fishers_c", "fishers_c_df", "fishers_c_p", "aicc", "delta_c", "delta_aicc"),
+    ),
+    "planted": ("stratum", "response", "op", "term", "std_estimate", "estimate", "source"),
+}
+"""The columns of every table, in the order of the files (DESIGN, section 5)."""

@@ -1,0 +1,179 @@
+"""The graph of a path model: nodes in order, parents, the form in which each node enters, its claims."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from drivers.errors import Fault, SpecError
+from drivers.spec.bound import BoundModel, Equation
+from drivers.spec.terms import Factor, Name, Span, Term
+from drivers.stats.dag import ancestors, basis_set, topological_order
+
+NOWHERE = Span(0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimTest:
+    """One independence claim and how it is tested: `cause` added to the equation of `response`."""
+
+    cause: str
+    response: str
+    both_ways: bool = False
+    """Tested in both directions, keeping the smaller p (`conserve`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PathGraph:
+    """What the equations of a model say about the order of things; no data."""
+
+    model: BoundModel
+    order: tuple[str, ...]
+    """All nodes, causes before effects, exogenous first."""
+    parents: dict[str, tuple[str, ...]]
+    forms: dict[str, Term]
+    """How a node stands when it is added to an equation: as its own equation or its effects have it."""
+    claims: tuple[ClaimTest, ...]
+
+    @property
+    def equations(self) -> tuple[Equation, ...]:
+        """The equations, causes before effects."""
+        by_node = {e.node: e for e in self.model.equations}
+        return tuple(by_node[node] for node in self.order if node in by_node)
+
+    def equation(self, node: str) -> Equation:
+        """The equation of a node that has one."""
+        return next(e for e in self.model.equations if e.node == node)
+
+    def has_equation(self, node: str) -> bool:
+        """Whether a node is endogenous."""
+        return any(e.node == node for e in self.model.equations)
+
+    def given(self, claim: ClaimTest) -> tuple[Term, ...]:
+        """The terms that a claim is conditioned on: those of both sides' equations."""
+        terms = list(self.equation(claim.response).terms)
+        if self.has_equation(claim.cause):
+            terms += self.equation(claim.cause).terms
+        return tuple({term.text: term for term in terms}.values())
+
+    def flipped(self, claim: ClaimTest) -> ClaimTest:
+        """The claim with its sides changed."""
+        return replace(claim, cause=claim.response, response=claim.cause)
+
+    def without(self, response: str, term: str) -> PathGraph:
+        """The graph with one term of one equation taken out."""
+        return self._changed(response, lambda terms: tuple(t for t in terms if t.text != term))
+
+    def with_path(self, response: str, cause: str) -> PathGraph:
+        """The graph with one path more."""
+        form = self.forms[cause]
+        return self._changed(response, lambda terms: (*terms, form))
+
+    def _changed(self, response: str, change: Callable[[tuple[Term, ...]], tuple[Term, ...]]) -> PathGraph:
+        equations = tuple(
+            replace(e, terms=change(e.terms)) if e.node == response else e for e in self.model.equations
+        )
+        return make_graph(replace(self.model, equations=equations), nodes=self.order, forms=self.forms)
+
+
+def make_graph(
+    model: BoundModel, nodes: tuple[str, ...] | None = None, forms: dict[str, Term] | None = None
+) -> PathGraph:
+    """The graph of a model.
+
+    Parameters
+    ----------
+    nodes, forms : those of a larger model that this one was pruned from, so that nothing is forgotten
+
+    Raises
+    ------
+    SpecError
+        If a claim has no natural direction (a non-Gaussian intermediate) and the options give none.
+    """
+    names = nodes if nodes is not None else _nodes(model)
+    parents = {e.node: e.parents for e in model.equations}
+    order = topological_order(names, parents)
+    members = {frozenset((c.name, v)) for c in model.composites for t in c.members for v in t.variables}
+    joined = {frozenset(pair) for pair in model.covariances} | members
+    claims = basis_set(order, parents, joined)
+    return PathGraph(
+        model,
+        order,
+        parents,
+        forms if forms is not None else {name: _form(model, name) for name in names},
+        _directed(model, [ClaimTest(c.cause, c.response) for c in claims], parents),
+    )
+
+
+def _nodes(model: BoundModel) -> tuple[str, ...]:
+    """Every node, in the canonical order of the study."""
+    used = {name for e in model.equations for name in (e.node, *e.parents)}
+    used |= set(model.isolated) | {name for pair in model.covariances for name in pair}
+    places = {name: (i, 0) for i, name in enumerate(model.columns)}
+    for composite in model.composites:
+        first = min(places[v] for t in composite.members for v in t.variables)
+        places[composite.name] = (first[0], 1)
+    return tuple(sorted(used, key=lambda name: (places[name], name)))
+
+
+def _form(model: BoundModel, name: str) -> Term:
+    for equation in model.equations:
+        if equation.node == name:
+            return Term((equation.response,))
+    alone = [
+        term
+        for equation in model.equations
+        for term in equation.terms
+        if len(term.factors) == 1 and term.variables == (name,)
+    ]
+    if alone:
+        # Sorted, so that the form does not depend on the order of the equations.
+        return min(alone, key=lambda term: (term.text != name, term.text))
+    factor = Factor(name, Name(name, NOWHERE), (name,), name in model.categorical)
+    return Term((factor,))
+
+
+def _directed(
+    model: BoundModel, claims: list[ClaimTest], parents: dict[str, tuple[str, ...]]
+) -> tuple[ClaimTest, ...]:
+    """Give every claim its direction; a Gaussian pair's test is the same either way."""
+    linear = {e.node for e in model.equations if e.family == "gaussian"}
+    wanted = {frozenset(pair): pair for pair in map(_arrow, model.options.direction)}
+    causes = {name for e in model.equations for name in e.parents}
+    made, faults = [], []
+    for claim in claims:
+        pair = frozenset((claim.cause, claim.response))
+        curved = {n for n in pair if n in parents and n not in linear}
+        if pair in wanted:
+            response, cause = wanted[pair]
+            if response not in parents:
+                faults.append(
+                    Fault(
+                        f"model `{model.name}`: direction `{response} <- {cause}` needs an equation of "
+                        f"`{response}`, which has none"
+                    )
+                )
+            made.append(ClaimTest(cause, response))
+        elif not curved & causes or pair - set(parents) or claim.cause in ancestors(claim.response, parents):
+            made.append(claim)
+        elif model.options.conserve:
+            made.append(replace(claim, both_ways=True))
+        else:
+            a, b = claim.cause, claim.response
+            faults.append(
+                Fault(
+                    f"model `{model.name}`: the claim that `{a}` and `{b}` are independent has no natural "
+                    f"direction, and `{sorted(curved & causes)[0]}` is not Gaussian, so its two tests differ",
+                    hint=f"add to options `direction: [{b} <- {a}]` or `direction: [{a} <- {b}]`, or "
+                    f"`conserve: true` for the smaller p of both, or join them: `{a} ~~ {b}`",
+                )
+            )
+    if faults:
+        raise SpecError(faults)
+    return tuple(made)
+
+
+def _arrow(text: str) -> tuple[str, str]:
+    """`rich <- hetero` as (response, cause); its grammar was checked with the model file."""
+    response, _, cause = text.partition("<-")
+    return response.strip().strip("`"), cause.strip().strip("`")

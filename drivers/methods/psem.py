@@ -1,0 +1,290 @@
+"""Piecewise structural equation models (METHODS, section 1).
+
+Each equation by itself, tested together by the paths that are missing (Shipley 2000; Lefcheck 2016,
+doi:10.1111/2041-210X.12512). All Gaussian equations of all strata come from one pass over the pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from drivers.errors import Fault, FitError, SpecError
+from drivers.methods.claims import TestedClaims, free_log_likelihoods, run_claims
+from drivers.methods.composites import Weighting, regression_terms, weigh
+from drivers.methods.covariances import CorrelatedErrors, correlated_errors
+from drivers.methods.design import make_design
+from drivers.methods.equations import Fitted, fit_equation
+from drivers.methods.graph import PathGraph, make_graph
+from drivers.methods.result import Summary, frame
+from drivers.methods.rows import psem_records
+from drivers.methods.sample import Sample
+from drivers.spec.bound import BoundModel
+from drivers.spec.terms import Term
+from drivers.stats.dsep import FishersC, fishers_c
+from drivers.stats.likelihood import Criteria, chi_square, dsep_criteria, information_criteria
+from drivers.table import Partition, PixelTable, Stratum
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A graph fitted on a sample: every number of one piecewise SEM."""
+
+    sample: Sample
+    graph: PathGraph
+    weightings: tuple[Weighting, ...]
+    equations: tuple[Fitted, ...]
+    correlated: tuple[CorrelatedErrors, ...]
+    claims: TestedClaims
+    fishers_c: FishersC
+    chisq: float
+    chisq_df: int
+    chisq_p: float
+    criteria: Criteria
+    aic_dsep: float
+    aicc_dsep: float
+
+    @property
+    def r2(self) -> float:
+        """R² of the study's response; NaN where it has no equation."""
+        found = [e.r2 for e in self.equations if e.equation.node == self.graph.model.response]
+        return found[0] if found else float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a search: what was dropped or could be added, and what that does."""
+
+    step: int
+    action: str
+    response: str
+    term: str
+    log_p: float
+    before: Fit
+    after: Fit
+
+
+@dataclass(frozen=True, slots=True)
+class PsemResult:
+    """A piecewise SEM on one stratum.
+
+    `tidy()` has a row per path, covariance and weight; `glance()` one row with the fit; `augment()` a row
+    per pixel with fitted values and residuals.
+    """
+
+    fit: Fit
+    steps: tuple[Step, ...]
+    notes: tuple[str, ...] = ()
+    method: str = field(default="psem", init=False)
+
+    @property
+    def stratum(self) -> str:
+        """The stratum's label."""
+        return self.fit.sample.stratum.label
+
+    @property
+    def records(self) -> dict[str, list[dict[str, Any]]]:
+        """The rows that the result adds to each table (effects.csv comes from `drivers.effects`)."""
+        return psem_records(self.fit, self.steps, self.notes)
+
+    def tidy(self) -> pd.DataFrame:
+        """Coefficients: a row per path, correlated errors and weight."""
+        return frame("coefficients", self.records["coefficients"])
+
+    def glance(self) -> pd.DataFrame:
+        """The fit of the whole model, one row."""
+        return frame("fit", self.records["fit"])
+
+    def claims(self) -> pd.DataFrame:
+        """The independence claims with their tests."""
+        return frame("dsep", self.records["dsep"])
+
+    def trail(self) -> pd.DataFrame:
+        """What `prune` dropped and what `suggest` would add, step by step."""
+        return frame("trail", self.records["trail"])
+
+    def augment(self) -> pd.DataFrame:
+        """Fitted values and residuals of every equation for every complete pixel of the stratum.
+
+        The index is the row of the table. Fitted values are on the scale of the response as the equation
+        has it; a random intercept is not in them.
+        """
+        sample = self.fit.sample
+        rows = sample.rows()
+        matrix = sample.matrix(rows)
+        out: dict[str, Array] = {}
+        for e in self.fit.equations:
+            name = e.equation.response.text
+            observed = matrix[sample.select([Term((e.equation.response,))]).columns[0]]
+            fitted = e.fitted_values(matrix)
+            out[f"{name}_fitted"], out[f"{name}_residual"] = fitted, observed - fitted
+        return pd.DataFrame(out, index=sample.design.table.frame.index[rows])
+
+    def _summary(self) -> Summary:
+        c = self.fit.fishers_c
+        test = (
+            "saturated: nothing to test"
+            if not c.df
+            else f"Fisher's C = {c.c:.4g} on {c.df} df, p = {c.p_value:.4g}, {c.verdict}"
+        )
+        title = f"Piecewise SEM, {self.stratum}: {self.fit.sample.n} pixels; {test}"
+        wanted = ["response", "op", "term", "estimate", "std_error", "p_value", "std_estimate"]
+        return Summary(title, self.tidy()[wanted])
+
+    def __repr__(self) -> str:
+        return self._summary().text()
+
+    def _repr_html_(self) -> str:
+        return self._summary().html()
+
+
+class PsemFitter:
+    """A piecewise SEM prepared on a table: the pixels have been read, strata cost small matrices."""
+
+    def __init__(self, model: BoundModel, table: PixelTable, partition: Partition) -> None:
+        self._graph = make_graph(model)
+        if model.options.standardize == "range" and model.composites:
+            raise SpecError(
+                Fault(
+                    f"model `{model.name}`: `standardize: range` needs variables with a range; "
+                    "a composite has none",
+                    hint="use `standardize: scale`",
+                )
+            )
+        self._partition = partition
+        groups = [e.random for e in model.equations if e.random is not None]
+        self._design = make_design(table, _terms(self._graph), groups)
+        self._cells = self._design.moments(partition, extremes=model.options.standardize == "range")
+        self.notes = _notes(model, table)
+
+    def fit(self, stratum: Stratum) -> PsemResult:
+        """Fit one stratum.
+
+        Raises
+        ------
+        FitError
+            With the reason why the stratum cannot be fitted.
+        """
+        moments = self._cells.merged(stratum.cells)
+        if moments.rows == 0:
+            raise FitError(
+                "no pixels in this stratum"
+                if stratum.rows == 0
+                else f"none of the {stratum.rows} pixels of this stratum has a value in every variable"
+            )
+        sample = Sample(self._design, self._partition, stratum, moments)
+        sample, weightings = weigh(sample, self._graph.model)
+        fit = fit_graph(sample, self._graph, weightings)
+        steps: list[Step] = []
+        options = self._graph.model.options
+        if options.prune is not None:
+            fit = _prune(fit, options.prune.p_value, steps)
+        if options.suggest:
+            _suggest(fit, steps)
+        return PsemResult(fit, tuple(steps), self.notes)
+
+
+def fitter(model: BoundModel, table: PixelTable, partition: Partition) -> PsemFitter:
+    """Prepare a piecewise SEM; reads every pixel once, for all strata."""
+    return PsemFitter(model, table, partition)
+
+
+def fit_graph(sample: Sample, graph: PathGraph, weightings: tuple[Weighting, ...]) -> Fit:
+    """Fit all equations, test all claims, and judge the whole."""
+    equations = tuple(fit_equation(sample, e) for e in graph.equations)
+    claims = run_claims(sample, graph)
+    c = fishers_c(claims.log_p)
+    own = [e.log_likelihood for e in equations]
+    free, added = free_log_likelihoods(sample, graph, own)
+    chisq, chisq_p = chi_square(own, free, added) if added else (0.0, 1.0)
+    criteria = information_criteria(own, [e.parameters for e in equations], [e.n for e in equations])
+    aic_dsep, aicc_dsep = dsep_criteria(c.c, criteria.parameters, sample.n)
+    return Fit(
+        sample,
+        graph,
+        weightings,
+        equations,
+        correlated_errors(sample, graph, equations),
+        claims,
+        c,
+        chisq,
+        added,
+        chisq_p,
+        criteria,
+        aic_dsep,
+        aicc_dsep,
+    )
+
+
+def _terms(graph: PathGraph) -> list[Term]:
+    """Everything that needs a design column: a variable's own forms first, in canonical order."""
+    model = graph.model
+    names = {composite.name for composite in model.composites}
+    terms = [graph.forms[node] for node in graph.order if node not in names]
+    if model.composites:
+        terms += [t for c in model.composites for t in c.members]
+        if any(c.how == "regression" for c in model.composites):
+            terms += regression_terms(model)
+    for equation in graph.equations:
+        terms += [Term((equation.response,)), *equation.terms]
+    return [t for t in terms if not names & set(t.variables)]
+
+
+def _notes(model: BoundModel, table: PixelTable) -> tuple[str, ...]:
+    """What a reader of every stratum must know."""
+    notes = []
+    if model.options.errors in ("effective", "block"):
+        notes.append(
+            f"errors: {model.options.errors} is not in this version; the errors are classical, as if pixels "
+            "were independent"
+        )
+    elif table.easting is not None and model.options.errors is None:
+        notes.append("the errors are classical, as if neighbouring pixels were independent")
+    return tuple(notes)
+
+
+def _prune(fit: Fit, threshold: float, steps: list[Step]) -> Fit:
+    """Drop the least significant path of the whole model until all are significant."""
+    while True:
+        worst = _least_significant(fit)
+        if worst is None or worst[0] <= np.log(threshold):
+            return fit
+        log_p, response, term = worst
+        after = fit_graph(fit.sample, fit.graph.without(response, term), fit.weightings)
+        steps.append(Step(len(steps) + 1, "drop", response, term, log_p, fit, after))
+        fit = after
+
+
+def _least_significant(fit: Fit) -> tuple[float, str, str] | None:
+    """(ln p, response, term) of the weakest term; a main effect stays while a product needs it."""
+    found: list[tuple[float, str, str]] = []
+    for e in fit.equations:
+        needed = {
+            factor.text for term in e.equation.terms if len(term.factors) > 1 for factor in term.factors
+        }
+        for term in e.equation.terms:
+            if term.text in needed:
+                continue
+            mine = [i for i, owner in enumerate(e.selection.terms) if owner == term.text]
+            if mine:
+                log_p = float(e.log_p[mine[0]]) if len(mine) == 1 else e.joint_test(term.text)[2]
+                found.append((log_p, e.equation.node, term.text))
+    return max(found, default=None)
+
+
+def _suggest(fit: Fit, steps: list[Step]) -> None:
+    """List the claims that fail as paths to add, the worst first, each with what it alone would do."""
+    alpha = np.log(0.05)
+    order = np.argsort(fit.claims.log_p, kind="stable")
+    for i in order:
+        if fit.claims.log_p[i] < alpha:
+            claim = fit.claims.claims[i]
+            after = fit_graph(fit.sample, fit.graph.with_path(claim.response, claim.cause), fit.weightings)
+            log_p = float(fit.claims.log_p[i])
+            steps.append(Step(len(steps) + 1, "suggest", claim.response, claim.cause, log_p, fit, after))

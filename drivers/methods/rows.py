@@ -1,0 +1,214 @@
+"""A piecewise SEM as rows of the tables; names and numbers only, nothing is rounded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from drivers.methods.composites import Weighting
+from drivers.methods.equations import Fitted
+from drivers.spec.terms import Term
+
+if TYPE_CHECKING:
+    from drivers.methods.psem import Fit, Step
+
+Row = dict[str, Any]
+
+EQUIVALENCE_ALPHA = 0.05
+"""Level of the equivalence verdict, the usual one of two one-sided tests."""
+
+
+def psem_records(fit: Fit, steps: Sequence[Step], notes: Sequence[str]) -> dict[str, list[Row]]:
+    """The rows of coefficients, dsep, fit, r2 and trail."""
+    return {
+        "coefficients": [
+            *(row for e in fit.equations for row in _path_rows(fit, e)),
+            *_covariance_rows(fit),
+            *(row for w in fit.weightings for row in _weight_rows(fit, w)),
+        ],
+        "dsep": _claim_rows(fit),
+        "fit": [_fit_row(fit, notes)],
+        "r2": [
+            {"response": e.equation.response.text, "r2": e.r2, "r2_conditional": e.r2_conditional}
+            for e in fit.equations
+        ],
+        "trail": [_step_row(step) for step in steps],
+    }
+
+
+def _group(fit: Fit, term: Term) -> str:
+    """The one group that all variables of a term belong to."""
+    groups = {fit.graph.model.group_of(name) for name in term.variables}
+    return groups.pop() if len(groups) == 1 else ""
+
+
+def _path_rows(fit: Fit, e: Fitted) -> list[Row]:
+    rows: list[Row] = []
+    std = e.standardised(fit.sample, fit.graph.model.options.standardize)
+    log_p, half = e.log_p, e.half_width
+    for term in e.equation.terms:
+        mine = [i for i, owner in enumerate(e.selection.terms) if owner == term.text]
+        common = {"response": e.equation.response.text, "op": "~", "group": _group(fit, term)}
+        if len(mine) > 1 or any(factor.categorical for factor in term.factors):
+            statistic, df, joint = e.joint_test(term.text)
+            rows.append({**common, "term": term.text, "statistic": statistic, **_test(df, joint)})
+        for i in mine:
+            rows.append(
+                {
+                    **common,
+                    "term": e.labels[i],
+                    "estimate": e.coefficients[i],
+                    "std_error": e.std_error[i],
+                    "statistic": e.statistic[i],
+                    **_test(e.df[i], log_p[i]),
+                    "std_estimate": std[i],
+                    "conf_low": e.coefficients[i] - half[i],
+                    "conf_high": e.coefficients[i] + half[i],
+                }
+            )
+    return rows
+
+
+def _test(df: float, log_p: float) -> Row:
+    """df, p and ln p of a test; z and χ² tests have no residual df."""
+    p = float(np.exp(log_p))
+    return {"df": df if np.isfinite(df) else np.nan, "p_value": p, "log_p": log_p, "p_classical": p}
+
+
+def _covariance_rows(fit: Fit) -> list[Row]:
+    return [
+        {
+            "response": c.first,
+            "op": "~~",
+            "term": c.second,
+            "group": "",
+            "estimate": c.r,
+            "statistic": c.statistic,
+            **_test(c.df, c.log_p),
+            "std_estimate": c.r,
+            "conf_low": c.low,
+            "conf_high": c.high,
+        }
+        for c in fit.correlated
+    ]
+
+
+def _weight_rows(fit: Fit, weighting: Weighting) -> list[Row]:
+    sample = fit.sample
+    sd = sample.moments.sd
+    whole = sd[sample.design.width + sample.composites.index(weighting.name)]
+    rows = []
+    for i, column in enumerate(weighting.columns):
+        weight, error = weighting.weights[i], weighting.std_error[i]
+        known = np.isfinite(error)
+        rows.append(
+            {
+                "response": weighting.name,
+                "op": "<~",
+                "term": sample.label(column),
+                "group": _group(fit, sample.design.columns[column].term),
+                "estimate": weight,
+                "std_error": error,
+                "statistic": weight / error if known else np.nan,
+                **(_test(weighting.df[i], weighting.log_p[i]) if known else {}),
+                "std_estimate": weight * sd[column] / whole,
+                "conf_low": weight - weighting.half_width[i],
+                "conf_high": weight + weighting.half_width[i],
+            }
+        )
+    return rows
+
+
+def _claim_rows(fit: Fit) -> list[Row]:
+    tested = fit.claims
+    return [
+        {
+            "response": fit.graph.forms[claim.response].text,
+            "term": fit.graph.forms[claim.cause].text,
+            "given": tested.given[i],
+            "statistic": tested.statistic[i],
+            **_test(tested.df[i], tested.log_p[i]),
+            "partial_r": tested.partial_r[i],
+            "partial_r_low": tested.partial_low[i],
+            "partial_r_high": tested.partial_high[i],
+        }
+        for i, claim in enumerate(tested.claims)
+    ]
+
+
+def _fit_row(fit: Fit, notes: Sequence[str]) -> Row:
+    c = fit.fishers_c
+    messages = ["saturated: no path is missing, so nothing can be tested"] if not c.df else []
+    curved = sorted({t.text for e in fit.graph.equations for t in e.terms if _is_curved(fit, t)})
+    if curved:
+        names = ", ".join(f"`{text}`" for text in curved)
+        messages.append(f"{names} act as drivers of their own: effects that pass through them are not summed")
+    return {
+        "method": "psem",
+        "n": fit.sample.n,
+        "fishers_c": c.c,
+        "fishers_c_df": c.df,
+        "fishers_c_p": c.p_value,
+        "c_per_df": c.c_per_df,
+        "chisq": fit.chisq,
+        "chisq_df": fit.chisq_df,
+        "chisq_p": fit.chisq_p,
+        "aic": fit.criteria.aic,
+        "aicc": fit.criteria.aicc,
+        "bic": fit.criteria.bic,
+        "logl": fit.criteria.log_likelihood,
+        "r2": fit.r2,
+        "status": "ok",
+        "message": "; ".join([*messages, *notes]),
+        "aic_dsep": fit.aic_dsep,
+        "aicc_dsep": fit.aicc_dsep,
+        "verdict": c.verdict,
+        **_equivalence(fit),
+    }
+
+
+def _is_curved(fit: Fit, term: Term) -> bool:
+    """Whether a term is a product or function of a variable that has causes in the model."""
+    if len(term.factors) == 1 and term.factors[0].plain:
+        return False
+    return any(fit.graph.has_equation(v) and fit.graph.forms[v].text != term.text for v in term.variables)
+
+
+def _equivalence(fit: Fit) -> Row:
+    """The verdict that does not break with n: are all missing paths negligible?"""
+    tested, bound = fit.claims, fit.graph.model.options.equivalence_bound
+    if not len(tested.partial_r):
+        return {"equivalence_bound": bound}
+    largest = int(np.argmax(np.abs(tested.partial_r)))
+    p = float(tested.equivalence_p.max())
+    beyond = (tested.partial_low > bound) | (tested.partial_high < -bound)
+    verdict = (
+        "equivalent" if p < EQUIVALENCE_ALPHA else "not equivalent" if bool(beyond.any()) else "inconclusive"
+    )
+    return {
+        "max_partial_r": tested.partial_r[largest],
+        "max_partial_r_low": tested.partial_low[largest],
+        "max_partial_r_high": tested.partial_high[largest],
+        "equivalence_bound": bound,
+        "equivalence_p": p,
+        "equivalence_verdict": verdict,
+    }
+
+
+def _step_row(step: Step) -> Row:
+    before, after = step.before, step.after
+    return {
+        "step": step.step,
+        "action": step.action,
+        "response": step.response,
+        "term": step.term,
+        "p_value": float(np.exp(step.log_p)),
+        "fishers_c": after.fishers_c.c,
+        "fishers_c_df": after.fishers_c.df,
+        "fishers_c_p": after.fishers_c.p_value,
+        "aicc": after.criteria.aicc,
+        "delta_c": np.nan_to_num(after.fishers_c.c) - np.nan_to_num(before.fishers_c.c),
+        "delta_aicc": after.criteria.aicc - before.criteria.aicc,
+    }

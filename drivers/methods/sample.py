@@ -1,0 +1,150 @@
+"""The pixels of one stratum as a method sees them: moments first, rows only where there is no other way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivers.errors import FitError
+from drivers.methods.design import Design
+from drivers.spec.terms import Term
+from drivers.stats.linear import aliased
+from drivers.stats.moments import Moments
+from drivers.table import Partition, Stratum
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The columns that a set of terms uses in a stratum, in the order of the terms."""
+
+    columns: tuple[int, ...]
+    terms: tuple[str, ...]
+    """The term that each column belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A stratum's complete pixels. Columns p, p + 1, ... are the composites, once they have weights."""
+
+    design: Design
+    partition: Partition
+    stratum: Stratum
+    moments: Moments
+    composites: tuple[str, ...] = ()
+    weights: Array | None = None
+    """Weights of the composites on the design columns, shape (c, p)."""
+
+    @property
+    def n(self) -> int:
+        """The number of complete pixels."""
+        return self.moments.rows
+
+    def label(self, column: int) -> str:
+        """The name of a column as the tables show it."""
+        p = self.design.width
+        return self.design.columns[column].label if column < p else self.composites[column - p]
+
+    def with_composites(self, names: Sequence[str], weights: Array) -> Sample:
+        """The same pixels with composites as further columns; `weights` has shape (c, p)."""
+        return replace(self, moments=self.moments.extend(weights), composites=tuple(names), weights=weights)
+
+    def select(self, terms: Sequence[Term]) -> Selection:
+        """The columns of some terms in an equation with an intercept.
+
+        A categorical factor is coded by treatment: the first level that the stratum has is the
+        reference. In a product it is coded in full where its margin is not in the equation, as R does.
+
+        Raises
+        ------
+        FitError
+            If a categorical variable has one level, or a column is constant or not finite.
+        """
+        present = {term.text for term in terms}
+        columns: list[int] = []
+        owners: list[str] = []
+        for term in terms:
+            if len(term.factors) == 1 and term.text in self.composites:
+                columns.append(self.design.width + self.composites.index(term.text))
+                owners.append(term.text)
+                continue
+            for column in self.design.places[term.text]:
+                if self._codes_in(column, present):
+                    columns.append(column)
+                    owners.append(term.text)
+        self.check(columns)
+        return Selection(tuple(columns), tuple(owners))
+
+    def _codes_in(self, column: int, present: set[str]) -> bool:
+        """Whether treatment coding keeps a column in this stratum."""
+        made = self.design.columns[column]
+        if not made.levels:
+            return True
+        levels = dict(made.levels)
+        for factor in made.term.factors:
+            if not factor.categorical:
+                continue
+            here = self.levels(factor.text)
+            level = levels[factor.variables[0]]
+            if level not in here:
+                return False
+            if len(here) == 1:
+                only = self.design.table.levels(factor.variables[0])[here[0]]
+                raise FitError(
+                    f"`{factor.variables[0]}` has a single level (`{only}`) here; leave it out of the "
+                    "model, or do not cut strata on it"
+                )
+            margin = Term(tuple(f for f in made.term.factors if f.text != factor.text))
+            reduced = not margin.factors or margin.text in present
+            if reduced and level == here[0]:
+                return False
+        # A combination of levels that no pixel has makes a column of zeros, which says nothing.
+        return bool(self.moments.cross[column, column] > 0 or self.moments.mean[column] != 0)
+
+    def levels(self, factor: str) -> list[int]:
+        """The levels of a categorical factor that occur in the stratum, by position."""
+        places = self.design.places[factor]
+        return [i for i, column in enumerate(places) if self.moments.mean[column] > 0.25 / self.n]
+
+    def check(self, columns: Sequence[int]) -> None:
+        """Raise a FitError if a column is not finite or does not vary."""
+        index = np.asarray(columns, dtype=np.intp)
+        infinite = index[~np.isfinite(np.diag(self.moments.cross)[index])]
+        if len(infinite):
+            names = _listed(self.label(c) for c in dict.fromkeys(infinite.tolist()))
+            raise FitError(
+                f"{names} is infinite or undefined for some pixels (a logarithm or root of zero or less?)"
+            )
+        flat = index[self.moments.constant[index]]
+        if len(flat):
+            names = _listed(self.label(c) for c in dict.fromkeys(flat.tolist()))
+            raise FitError(f"{names} is constant here: it has no effect that could be estimated")
+
+    def explain_collinearity(self, columns: Sequence[int], where: str) -> FitError:
+        """The error that names which columns are combinations of which."""
+        found = aliased(self.moments, columns)
+        if not found:
+            return FitError(f"the columns of {where} are collinear")
+        reasons = [f"`{self.label(c)}` is a combination of {_listed(map(self.label, of))}" for c, of in found]
+        return FitError(f"collinear columns in {where}: {'; '.join(reasons)}; leave one of them out")
+
+    def rows(self) -> NDArray[np.intp]:
+        """The table's rows that are in the stratum and complete."""
+        inside = np.zeros(self.partition.cells + 1, dtype=np.bool_)
+        inside[list(self.stratum.cells)] = True
+        return np.flatnonzero(inside[self.partition.codes] & self.design.complete)
+
+    def matrix(self, rows: NDArray[np.intp]) -> Array:
+        """All columns, composites included, at some rows; shape (p + c, m)."""
+        own = self.design.matrix(rows)
+        return own if self.weights is None else np.vstack([own, self.weights @ own])
+
+
+def _listed(names: Iterable[str]) -> str:
+    """`a`, `b` and `c`."""
+    quoted = [f"`{name}`" for name in names]
+    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} and {quoted[-1]}"

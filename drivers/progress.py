@@ -1,0 +1,71 @@
+"""How far a long run is: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+
+class Reporter(Protocol):
+    """What a run tells about itself."""
+
+    def start(self, what: str) -> None:
+        """A piece of work begins."""
+
+    def done(self) -> None:
+        """It is finished."""
+
+
+class Silent:
+    """Says nothing: for notebooks and tests."""
+
+    def start(self, what: str) -> None:
+        """Nothing."""
+
+    def done(self) -> None:
+        """Nothing."""
+
+
+class _Bar:
+    def __init__(self, bar: Progress, total: int) -> None:
+        self._bar, self._task = bar, bar.add_task("", total=total)
+
+    def start(self, what: str) -> None:
+        self._bar.update(self._task, description=what)
+
+    def done(self) -> None:
+        self._bar.advance(self._task)
+
+
+class _Lines:
+    def __init__(self, total: int) -> None:
+        self._total, self._count = total, 0
+
+    def start(self, what: str) -> None:
+        self._count += 1
+        print(f"[{self._count}/{self._total}] {what}", file=sys.stderr, flush=True)
+
+    def done(self) -> None:
+        """The next line says it."""
+
+
+@contextmanager
+def reporting(total: int) -> Iterator[Reporter]:
+    """A reporter on standard error for `total` pieces of work."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _Lines(total)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        yield _Bar(bar, total)

@@ -1,0 +1,182 @@
+"""What the report shows of a piecewise SEM."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from markupsafe import Markup
+
+from drivers.report.bars import Effect, effect_bars
+from drivers.report.diagram import path_diagram
+from drivers.report.numbers import is_missing, stratum_label, unit
+from drivers.report.psem_graph import (
+    diagram_of,
+    driver_effects,
+    group_effects,
+    standardised_interval,
+    whole_terms,
+)
+from drivers.report.run_tables import Row, RunTables, text
+from drivers.report.svg import group_colours
+from drivers.report.templating import render
+from drivers.report.wording import DELTA_NOTE, REGRESSION_WEIGHTS, verdict
+
+DIAGRAM, DRIVERS, GROUPS = "paths.svg", "effects-drivers.svg", "effects-groups.svg"
+
+
+class PsemSection:
+    """Fit and verdicts, path diagram, coefficients, claims, effects and weights."""
+
+    method = "psem"
+
+    def figures(self, run: RunTables, model: str, stratum: str) -> dict[str, str]:
+        """The path diagram, and effect bars of drivers and of groups where there are effects."""
+        nodes, edges = diagram_of(run, model, stratum)
+        if not nodes:
+            return {}
+        where = f"{_title(run, model)} — {stratum_label(stratum)}"
+        colours = group_colours(g for g in run.groups.values() if g)
+        found = {
+            DIAGRAM: path_diagram(nodes, edges, title=where, response=run.response or None, colours=colours)
+        }
+        for name, effects, who in (
+            (DRIVERS, driver_effects(run, model, stratum), "drivers"),
+            (GROUPS, group_effects(run, model, stratum), "groups"),
+        ):
+            if effects:
+                found[name] = effect_bars(
+                    effects,
+                    title=f"Effects of the {who} — {stratum_label(stratum)}",
+                    response=run.response,
+                    colours=colours,
+                )
+        return found
+
+    def render(self, run: RunTables, model: str, stratum: str, figures: Mapping[str, str]) -> Markup:
+        """The section of one fitted stratum."""
+        rows = run.rows("coefficients", model=model, stratum=stratum)
+        fit = run.fit(model, stratum)
+        r2 = run.rows("r2", model=model, stratum=stratum)
+        effects = run.rows("effects", model=model, stratum=stratum)
+        weights = [r for r in rows if r.get("op") == "<~"]
+        return render(
+            "psem.html",
+            fit=fit,
+            verdict=verdict(fit),
+            response=run.response,
+            figures={name: Markup(svg) for name, svg in figures.items()},
+            diagram=DIAGRAM,
+            bars=[figures_name for figures_name in (DRIVERS, GROUPS) if figures_name in figures],
+            equations=_equations(rows, r2),
+            spatial=any(not is_missing(r.get("n_effective")) for r in rows),
+            block=any(not is_missing(r.get("p_block")) for r in rows),
+            claims=run.rows("dsep", model=model, stratum=stratum),
+            effects=_totals(run, driver_effects(run, model, stratum), effects),
+            group_effects=_totals(run, group_effects(run, model, stratum), effects),
+            specific=[r for r in effects if r.get("kind") == "indirect" and text(r.get("driver"))],
+            weights=_by_response(weights),
+            weights_note=REGRESSION_WEIGHTS,
+            delta_note=DELTA_NOTE if weights else "",
+            trail=run.rows("trail", model=model, stratum=stratum),
+            planted=_planted(run, stratum, rows),
+        )
+
+    def overview(self, run: RunTables, model: str) -> Markup:
+        """Verdicts, total effects and paths of all strata, side by side."""
+        strata = run.fitted(model)
+        if len(strata) < 2:
+            return Markup("")
+        per_driver = [{e.name: e for e in driver_effects(run, model, s)} for s in strata]
+        per_group = [{e.name: e for e in group_effects(run, model, s)} for s in strata]
+        paths = [_std_paths(run, model, s) for s in strata]
+        return render(
+            "psem_overview.html",
+            strata=strata,
+            response=run.response,
+            fits=[run.fit(model, s) for s in strata],
+            verdicts=[verdict(run.fit(model, s)) for s in strata],
+            blocks=[
+                ("Total effects of the groups", _grid(per_group, lambda e: (e.total, e.p_value))),
+                ("Total effects of the drivers", _grid(per_driver, lambda e: (e.total, e.p_value))),
+                ("Paths", _grid(paths, lambda cell: cell)),
+            ],
+        )
+
+
+def _title(run: RunTables, model: str) -> str:
+    return next((text(m.get("title")) for m in run.models if m["name"] == model and m.get("title")), model)
+
+
+def _grid(
+    columns: list[dict[str, Any]], pick: Callable[[Any], tuple[Any, Any]]
+) -> list[tuple[str, list[tuple[Any, Any]]]]:
+    """Rows by name in order of first appearance; a stratum without the row has an empty cell."""
+    names = dict.fromkeys(name for column in columns for name in column)
+    return [
+        (name, [pick(column[name]) if name in column else (None, None) for column in columns])
+        for name in names
+    ]
+
+
+def _std_paths(run: RunTables, model: str, stratum: str) -> dict[str, tuple[Any, Any]]:
+    rows = whole_terms(run.rows("coefficients", model=model, stratum=stratum))
+    return {
+        f"{r.get('response')} {'↔' if r.get('op') == '~~' else '←'} {r.get('term')}": (
+            r.get("std_estimate"),
+            r.get("p_value"),
+        )
+        for r in rows
+        if r.get("op") in ("~", "~~", "=~")
+    }
+
+
+def _by_response(rows: list[Row]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(text(row.get("response")), []).append(row)
+    return found
+
+
+def _equations(rows: list[Row], r2: list[Row]) -> list[tuple[str, Row, list[Row]]]:
+    """(response, its row of r2.csv, its paths), then covariances."""
+    by_response = _by_response([r for r in rows if r.get("op") in ("~", "~~", "=~")])
+    known = {text(r.get("response")): r for r in r2}
+    return [(name, known.get(name, {}), mine) for name, mine in by_response.items()]
+
+
+def _totals(run: RunTables, effects: list[Effect], rows: list[Row]) -> list[dict[str, Any]]:
+    """One line per driver: standardised effects, and the total in the units of the table."""
+    units = {str(d.get("name")): unit(d.get("unit")) for d in run.meta.get("drivers") or []}
+    response = unit((run.meta.get("response") or {}).get("unit"))
+    lines = []
+    for effect in sorted(effects, key=lambda e: -abs(e.total or 0.0)):
+        raw = next(
+            (
+                r
+                for r in rows
+                if r.get("kind") == "total"
+                and r.get("response") == run.response
+                and effect.name
+                in (text(r.get("driver")), "" if text(r.get("driver")) else text(r.get("group")))
+            ),
+            {},
+        )
+        per = units.get(effect.name, "")
+        lines.append({"effect": effect, "raw": raw, "unit": f"{response or '1'} per {per}" if per else ""})
+    return lines
+
+
+def _planted(run: RunTables, stratum: str, rows: list[Row]) -> list[dict[str, Any]]:
+    """What the simulation planted beside what the fit found, on the standardised scale."""
+    found = {(text(r.get("response")), text(r.get("op")), text(r.get("term"))): r for r in rows}
+    lines = []
+    for truth in run.rows("planted", stratum=stratum):
+        row = found.get((text(truth.get("response")), text(truth.get("op")), text(truth.get("term"))), {})
+        low, high = standardised_interval(row)
+        value = truth.get("std_estimate")
+        inside = None
+        if low is not None and high is not None and not is_missing(value):
+            inside = low <= float(value or 0.0) <= high
+        lines.append({"truth": truth, "row": row, "low": low, "high": high, "inside": inside})
+    return lines

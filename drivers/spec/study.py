@@ -1,0 +1,300 @@
+"""Study specs: which table, which columns in which role, which strata, which models."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from drivers.errors import Fault, Place, SpecError, propose
+from drivers.spec.bind import bind_model, place_order
+from drivers.spec.bound import BoundModel
+from drivers.spec.document import load_document
+from drivers.spec.model import load_model
+from drivers.spec.places import KeyPath, Places
+from drivers.spec.roles import Variable, read_roles
+from drivers.spec.shapes import DEMO_PIXELS, StudyShape, TableShape
+from drivers.spec.strata import ConditionFamily, LevelFamily, read_over, read_strata
+from drivers.spec.validation import validate
+from drivers.spec.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class TableSource:
+    """Where the pixel table comes from."""
+
+    kind: Literal["path", "simulate"]
+    path: Path | None
+    """The file, relative to the working directory or absolute; for `path` only."""
+    simulate: str
+    """The planted world; for `simulate` only."""
+    pixels: int
+    seed: int | None
+    """The world's own seed; None for the study's."""
+    place: Place = field(compare=False)
+    """Where the spec says so, for faults of the table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pixel:
+    """Where the pixels lie; whatever is not said is None."""
+
+    easting: str | None
+    northing: str | None
+    crs: str | None
+    size: float | None
+    place: Place = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FitRequest:
+    """Which models on which strata."""
+
+    models: tuple[str, ...]
+    """Keys of `StudySpec.models`."""
+    over: tuple[tuple[str, ...], ...]
+    """Families that are crossed, for each item; () is the stratum of all pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudySpec:
+    """A study: everything a run needs to know but the data."""
+
+    name: str
+    title: str
+    path: Path
+    table: TableSource
+    pixel: Pixel | None
+    responses: tuple[Variable, ...]
+    drivers: tuple[Variable, ...]
+    """As the spec declares them; this is the canonical order of all tables."""
+    groups: tuple[tuple[str, tuple[str, ...]], ...]
+    series: tuple[tuple[str, str], ...]
+    """(name, template with `{year}`)."""
+    strata: tuple[ConditionFamily | LevelFamily, ...]
+    fits: tuple[FitRequest, ...]
+    models: Mapping[str, BoundModel]
+    """Every model that `fits` name, bound, by name."""
+    seed: int
+    documents: tuple[tuple[str, str], ...]
+    """(file, sha256) of the spec and of every model file that was read."""
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The names that models may use."""
+        return _vocabulary(self.documents[0][0], self.responses, self.drivers, self.groups)
+
+    def family(self, name: str) -> ConditionFamily | LevelFamily:
+        """A family of strata by its name."""
+        return next(family for family in self.strata if family.name == name)
+
+    def selects_on_response(self, family: str, label: str) -> bool:
+        """Whether a level of a family is cut on a response, so slopes inside it shrink by construction."""
+        found = self.family(family)
+        responses = {variable.name for variable in self.responses}
+        if isinstance(found, LevelFamily):
+            return found.column in responses
+        return any(name == label and responses & set(cut.variables) for name, cut in found.levels)
+
+
+def read_spec(path: str | Path) -> StudySpec:
+    """Read a study spec and all its model files, and bind the models.
+
+    Parameters
+    ----------
+    path
+        A YAML file; the paths inside are relative to it.
+
+    Raises
+    ------
+    SpecError
+        With all that is wrong in all the files at once.
+    """
+    return _Reader(Path(path)).read()
+
+
+def _vocabulary(
+    label: str,
+    responses: tuple[Variable, ...],
+    drivers: tuple[Variable, ...],
+    groups: tuple[tuple[str, tuple[str, ...]], ...],
+) -> Vocabulary:
+    return Vocabulary(
+        label,
+        tuple(variable.name for variable in responses),
+        tuple(variable.name for variable in drivers),
+        groups,
+        frozenset(variable.name for variable in (*responses, *drivers) if variable.categorical),
+    )
+
+
+class _Reader:
+    """Reads one spec; gathers the faults of the spec and then those of its models."""
+
+    def __init__(self, path: Path) -> None:
+        self.faults: list[Fault] = []
+        self.document = document = load_document(path, self.faults)
+        self.places: Places = document
+        self.folder = document.path.parent
+        self.model_faults: list[Fault] = []
+        self.files: dict[str, Path] = {}
+        self.models: dict[str, BoundModel] = {}
+        self.documents = [(document.file, document.sha256)]
+
+    def read(self) -> StudySpec:
+        content = self.document.content
+        if not isinstance(content, dict):
+            message = f"{self.document.file} is not a study spec: it is no mapping of keys"
+            raise SpecError(Fault(message, self.places.value(()), "a study spec begins with `study: NAME`"))
+        stand_in = {"study": "x", "table": {"simulate": "x"}}
+        study, unsound = validate(StudyShape, content, self.places, self.faults, stand_in)
+        table = self._table(study.table, "table" not in unsound)
+        pixel = self._pixel(study)
+        before = len(self.faults)
+        roles = read_roles(study, self.places, self.faults)
+        strata = read_strata(study, self.places, self.faults)
+        if study.change is not None:
+            message = "change over years is not in this version of ecodrivers"
+            self.faults.append(Fault(message, self.places.key(("change",)), "remove the key `change`"))
+        known = not {"response", "drivers"} & unsound and len(self.faults) == before
+        vocabulary = _vocabulary(self.document.file, roles.responses, roles.drivers, roles.groups)
+        fits = self._fits(study, strata, "strata" not in unsound)
+        self._check_roles(study, unsound)
+        self._bind(vocabulary if known else None)
+        if self.faults or self.model_faults:
+            raise SpecError([*sorted(self.faults, key=place_order), *self.model_faults])
+        return StudySpec(
+            name=study.study,
+            title=study.title,
+            path=self.document.path,
+            table=table,
+            pixel=pixel,
+            responses=roles.responses,
+            drivers=roles.drivers,
+            groups=roles.groups,
+            series=tuple((study.series or {}).items()),
+            strata=strata,
+            fits=fits,
+            models=self.models,
+            seed=study.seed,
+            documents=tuple(self.documents),
+        )
+
+    def _fault(self, message: str, place: Place, hint: str = "") -> None:
+        self.faults.append(Fault(message, place, hint))
+
+    def _table(self, table: TableShape, sound: bool) -> TableSource:
+        at: KeyPath = ("table",)
+        sources = [name for name in ("path", "simulate", "spec") if getattr(table, name) is not None]
+        if sound and not sources:
+            self._fault("`table` names no table", self.places.key(at), "write `path:` or `simulate:`")
+        if sound and len(sources) > 1:
+            self._fault(f"`table` has both `{sources[0]}` and `{sources[1]}`", self.places.key(at))
+        elif sound and table.spec is not None:
+            message = "rasters to pixels is not in this version of ecodrivers"
+            self._fault(message, self.places.key((*at, "spec")), "give a pixel table with `path:`")
+        for key in ("pixels", "seed"):
+            if sound and getattr(table, key) is not None and table.simulate is None and sources:
+                self._fault(f"`{key}` is only for a simulated table", self.places.key((*at, key)))
+        simulated = table.simulate is not None
+        return TableSource(
+            "simulate" if simulated else "path",
+            None if table.path is None else self.folder / table.path,
+            table.simulate or "",
+            table.pixels or DEMO_PIXELS,
+            table.seed,
+            self.places.value((*at, sources[0])) if sources else self.places.key(at),
+        )
+
+    def _pixel(self, study: StudyShape) -> Pixel | None:
+        pixel = study.pixel
+        if pixel is None:
+            return None
+        at: KeyPath = ("pixel",)
+        for one, other in (("easting", "northing"), ("northing", "easting")):
+            if getattr(pixel, one) is not None and getattr(pixel, other) is None:
+                self._fault(f"`pixel` has `{one}` and no `{other}`", self.places.key((*at, one)))
+        if pixel.easting is not None and pixel.easting == pixel.northing:
+            self._fault("easting and northing are the same column", self.places.value((*at, "northing")))
+        crs = f"EPSG:{pixel.crs}" if isinstance(pixel.crs, int) else pixel.crs
+        return Pixel(pixel.easting, pixel.northing, crs, pixel.size, self.places.key(at))
+
+    def _check_roles(self, study: StudyShape, unsound: frozenset[str]) -> None:
+        for key, given in (("response", study.response), ("drivers", study.drivers)):
+            if study.fit and not given and key not in unsound:
+                self._fault(f"the key `{key}` is missing: models are to be fitted", self.places.key(("fit",)))
+
+    def _fits(
+        self, study: StudyShape, strata: tuple[ConditionFamily | LevelFamily, ...], sound: bool
+    ) -> tuple[FitRequest, ...]:
+        requests = []
+        for index, fit in enumerate(study.fit or ()):
+            at: KeyPath = ("fit", index)
+            names: dict[str, None] = {}
+            for text, path in _each(fit.models, (*at, "models")):
+                name = self._model_file(text, self.places.value(path))
+                if name is not None:
+                    names[name] = None
+            over: dict[tuple[str, ...], None] = {}
+            for text, path in _each(fit.over, (*at, "over")) if sound else ():
+                crossed = read_over(text, strata, self.places.value(path), self.faults)
+                if crossed is not None:
+                    over[crossed] = None
+            requests.append(FitRequest(tuple(names), tuple(over)))
+        return tuple(requests)
+
+    def _model_file(self, text: str, place: Place) -> str | None:
+        """Find the file of a model; its name is the file's stem."""
+        named = text.endswith((".yaml", ".yml"))
+        home = self.folder if named else self.folder / ".." / "models"
+        path = Path(os.path.normpath(home / (text if named else f"{text}.yaml")))
+        if not _is_file(path):
+            self._missing_model(text, path, named, place)
+            return None
+        first = self.files.setdefault(path.stem, path)
+        if first.resolve() != path.resolve():
+            self._fault(
+                f"two models are called `{path.stem}`: {first.as_posix()} and {path.as_posix()}", place
+            )
+            return None
+        return path.stem
+
+    def _missing_model(self, text: str, path: Path, named: bool, place: Place) -> None:
+        if named:
+            self._fault(f"there is no model file `{text}`", place, "the path is relative to the spec")
+            return
+        there = sorted(found.stem for found in path.parent.glob("*.yaml"))
+        hint = propose(text, there) if there else f"put it at ../models/{text}.yaml, from the spec"
+        self._fault(f"there is no model `{text}` in ../models", place, hint)
+
+    def _bind(self, vocabulary: Vocabulary | None) -> None:
+        for name, path in self.files.items():
+            faults: list[Fault] = []
+            try:
+                document = load_document(path, faults)
+                self.documents.append((document.file, document.sha256))
+                model = load_model(document, faults)
+            except SpecError as error:
+                self.model_faults.extend(error.faults)
+                continue
+            if model is not None and vocabulary is not None:
+                bound = bind_model(model, vocabulary, faults)
+                if bound is not None:
+                    self.models[name] = bound
+            self.model_faults.extend(sorted(faults, key=place_order))
+
+
+def _each(given: str | list[str], path: KeyPath) -> list[tuple[str, KeyPath]]:
+    """One text or a list of texts, each with its path."""
+    if isinstance(given, str):
+        return [(given, path)]
+    return [(text, (*path, index)) for index, text in enumerate(given)]
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,192 @@
+"""Least squares and partial correlations from moments: p × p matrices only, no rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivers.stats.moments import Moments
+
+Array = NDArray[np.float64]
+
+ALIASED = 1e-10
+"""Share of a column's variance that the columns before it must leave over. Below it the column is a
+linear combination of them: moments of doubles hold about 12 digits, of which 2 are kept in hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeastSquares:
+    """One Gaussian equation.
+
+    Attributes
+    ----------
+    coefficients : slopes, shape (k,)
+    intercept : intercept
+    covariance : covariance of the slopes, shape (k, k)
+    std_error : standard errors of the slopes, shape (k,)
+    n : number of rows
+    df : residual degrees of freedom, n - k - 1
+    rss, tss : residual and total sum of squares
+    r2 : 1 - rss / tss
+    log_likelihood : maximised Gaussian log-likelihood
+    parameters : k + 2 (intercept and residual variance)
+    """
+
+    coefficients: Array
+    intercept: float
+    covariance: Array
+    n: int
+    df: int
+    rss: float
+    tss: float
+    log_likelihood: float
+    parameters: int
+
+    @property
+    def std_error(self) -> Array:
+        """Standard errors of the slopes, shape (k,)."""
+        return np.sqrt(np.diag(self.covariance))
+
+    @property
+    def r2(self) -> float:
+        """Share of the response's variance that the equation accounts for."""
+        return 1.0 - self.rss / self.tss
+
+
+def aliased(moments: Moments, columns: Sequence[int]) -> list[tuple[int, list[int]]]:
+    """Columns that are linear combinations of the columns before them.
+
+    Returns
+    -------
+    For each such column: the column, and the earlier columns that make it up. Indices are the
+    moments' own.
+    """
+    correlation = _correlation(moments, columns)
+    found: list[tuple[int, list[int]]] = []
+    kept: list[int] = []
+    for j in range(len(columns)):
+        if kept:
+            inner = correlation[np.ix_(kept, kept)]
+            weights = np.linalg.solve(inner, correlation[kept, j])
+            left = 1.0 - float(correlation[kept, j] @ weights)
+            if left < ALIASED:
+                made_of = [columns[i] for i, w in zip(kept, weights, strict=True) if abs(w) > 1e-6]
+                found.append((columns[j], made_of))
+                continue
+        kept.append(j)
+    return found
+
+
+def _correlation(moments: Moments, columns: Sequence[int]) -> Array:
+    index = np.asarray(columns, dtype=np.intp)
+    cross = moments.cross[np.ix_(index, index)]
+    scale = np.sqrt(np.diag(cross))
+    return np.asarray(cross / np.outer(scale, scale))
+
+
+def least_squares(moments: Moments, response: int, predictors: Sequence[int]) -> LeastSquares:
+    """Ordinary least squares of one column on others, with an intercept.
+
+    Parameters
+    ----------
+    moments : moments of all columns; nothing constant, nothing aliased among those used
+    response : index of the response
+    predictors : indices of the k predictors, maybe none
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If the predictors, or the predictors and the response, are collinear; ask `aliased` which.
+
+    Notes
+    -----
+    b = S_xx⁻¹ s_xy; cov(b) = s² S_xx⁻¹ with s² = rss / (n - k - 1), solved on the correlation scale so
+    that units do not matter.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from drivers.stats.moments import moments
+    >>> fit = least_squares(moments(np.array([[1.0, 2, 3, 4], [2.1, 3.9, 6.2, 7.8]])), 1, [0])
+    >>> fit.coefficients.round(12).tolist(), round(fit.intercept, 12), fit.df
+    ([1.94], 0.15, 2)
+    """
+    x = np.asarray(predictors, dtype=np.intp)
+    k, n = len(x), moments.rows
+    tss = float(moments.cross[response, response])
+    rss, slopes, inverse = tss, np.zeros(0), np.zeros((0, 0))
+    if k:
+        # One Cholesky factor of [x, y] gives slopes and residual without subtracting near-equal sums.
+        both = _correlation(moments, [*predictors, response])
+        lower = np.linalg.cholesky(both)
+        if np.min(np.diag(lower)[:k]) ** 2 < ALIASED:
+            raise np.linalg.LinAlgError("collinear predictors")
+        inner = np.linalg.inv(lower[:k, :k])
+        scale = np.sqrt(np.diag(moments.cross)[x])
+        slopes = (lower[k, :k] @ inner) * np.sqrt(tss) / scale
+        rss = tss * float(lower[k, k]) ** 2
+        inverse = inner.T @ inner / np.outer(scale, scale)
+    df = n - k - 1
+    return LeastSquares(
+        slopes,
+        float(moments.mean[response] - slopes @ moments.mean[x]),
+        inverse * (rss / df),
+        n,
+        df,
+        rss,
+        tss,
+        -0.5 * n * (np.log(2 * np.pi) + np.log(rss / n) + 1.0),
+        k + 2,
+    )
+
+
+def partial_correlations(
+    moments: Moments, pairs: Sequence[tuple[int, int]], given: Sequence[Sequence[int]]
+) -> Array:
+    """Partial correlation of each pair of columns given a set of columns, shape (claims,).
+
+    Notes
+    -----
+    r = -P_01 / √(P_00 P_11) with P the inverse correlation matrix of [x, y, given]. The matrices are
+    padded with the identity to one size and inverted in one call. A set that cannot be inverted gives
+    NaN for its own claim only.
+    """
+    if not pairs:
+        return np.zeros(0)
+    sizes = [2 + len(z) for z in given]
+    stack = np.zeros((len(pairs), max(sizes), max(sizes)))
+    stack[:, np.arange(max(sizes)), np.arange(max(sizes))] = 1.0
+    scale = np.sqrt(np.diag(moments.cross))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        correlation = moments.cross / np.outer(scale, scale)
+    for i, (pair, z) in enumerate(zip(pairs, given, strict=True)):
+        index = np.array([*pair, *z], dtype=np.intp)
+        stack[i, : sizes[i], : sizes[i]] = correlation[np.ix_(index, index)]
+    try:
+        precision = np.linalg.inv(stack)
+    except np.linalg.LinAlgError:
+        precision = np.array([_inverse_or_nan(matrix) for matrix in stack])
+    with np.errstate(invalid="ignore"):
+        r = -precision[:, 0, 1] / np.sqrt(precision[:, 0, 0] * precision[:, 1, 1])
+    return np.asarray(r)
+
+
+def _inverse_or_nan(matrix: Array) -> Array:
+    try:
+        return np.asarray(np.linalg.inv(matrix))
+    except np.linalg.LinAlgError:
+        return np.full_like(matrix, np.nan)
+
+
+def residual_correlation(moments: Moments, x: Array, y: Array) -> float:
+    """Correlation of two linear combinations of the columns, given by their weights, shape (p,).
+
+    With weights 1 at a variable and minus its slopes at its predictors, the combinations are
+    residuals and this is the estimate of a `~~` between two equations.
+    """
+    covariance = float(x @ moments.cross @ y)
+    spread = float(x @ moments.cross @ x) * float(y @ moments.cross @ y)
+    return covariance / float(np.sqrt(spread))

@@ -1,0 +1,311 @@
+"""A study from its spec to its report: every model on every stratum, and partial failure."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from drivers.effects import effect_records
+from drivers.errors import FitError, Place
+from drivers.glossary import TABLES
+from drivers.methods import METHODS, Result
+from drivers.methods.psem import PsemResult
+from drivers.methods.result import frame
+from drivers.progress import Reporter, Silent
+from drivers.report import RunTables, check_target, write_report
+from drivers.spec import (
+    BoundModel,
+    ConditionFamily,
+    ModelFile,
+    StudySpec,
+    Vocabulary,
+    bind,
+    model_from_text,
+    parse_condition,
+    read_spec,
+)
+from drivers.table import Partition, PixelTable, describe_strata, load, make_partition, pixel_table_from_frame
+
+Reporting = Callable[[int], AbstractContextManager[Reporter]]
+
+PACKAGES = ("ecodrivers", "numpy", "scipy", "pandas", "pyarrow", "statsmodels", "patsy")
+"""The packages whose versions can change a number in a table."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished study.
+
+    Attributes
+    ----------
+    tables : the tables and facts that the report is made of
+    results : every fit that succeeded, by (model, stratum)
+    failures : the reason of every fit that did not, by (model, stratum)
+    out : the folder of the report, if one was written
+    """
+
+    tables: RunTables
+    results: Mapping[tuple[str, str], Result]
+    failures: Mapping[tuple[str, str], str]
+    out: Path | None = None
+
+    def table(self, name: str) -> pd.DataFrame:
+        """One table, as its CSV holds it."""
+        return self.tables.tables[name]
+
+
+def fit(
+    model: str | ModelFile,
+    data: pd.DataFrame | PixelTable,
+    *,
+    where: str | None = None,
+    groups: Mapping[str, Sequence[str]] | None = None,
+    categorical: Collection[str] | None = None,
+    family: str | Mapping[str, str] = "gaussian",
+    options: Mapping[str, object] | None = None,
+) -> Result:
+    """Fit one model on one table, or on the part of it where a condition holds.
+
+    Parameters
+    ----------
+    model : a formula with one equation per line, or a model file from `read_model`
+    data : a data frame, or a table from `read_table`
+    where : a condition such as `NEP > 0`
+    groups : the drivers of each group; their names then stand for their members
+    categorical : columns that are classes; text columns are classes anyway
+    family : family of all equations, or by response; for a formula only
+    options : options of the method, as in a model file; for a formula only
+
+    Returns
+    -------
+    A result with `tidy()`, `glance()` and `augment()`.
+
+    Raises
+    ------
+    SpecError, TableError
+        If the formula or the table is wrong, with all faults at once.
+    FitError
+        If the model cannot be fitted on these pixels.
+
+    Examples
+    --------
+    >>> import drivers as dr
+    >>> chain = dr.simulate("chain", pixels=5000, seed=1).frame
+    >>> result = dr.fit("m ~ x + z; y ~ m + z", chain)
+    >>> result.glance()["fishers_c_df"].item()
+    2
+    """
+    table = data if isinstance(data, PixelTable) else pixel_table_from_frame(data, categorical=categorical)
+    if isinstance(model, str):
+        model = model_from_text(model, family=family, options=options)  # type: ignore[arg-type]
+    named = tuple((name, tuple(members)) for name, members in (groups or {}).items())
+    vocabulary = Vocabulary(
+        table.source, (), table.columns, named, table.categorical | set(categorical or ())
+    )
+    bound = bind(model, vocabulary)
+    over: tuple[str, ...] = ()
+    families: list[ConditionFamily] = []
+    if where is not None:
+        here = Place("where")
+        families = [ConditionFamily("where", (("it holds", parse_condition(where)),), here, (here,))]
+        over = ("where",)
+    partition = make_partition(table, families, [over], {bound.response})
+    return METHODS[bound.method](bound, table, partition).fit(partition.strata[0])
+
+
+def run(
+    spec: str | Path | StudySpec,
+    out: str | Path | None = None,
+    *,
+    reporting: Reporting | None = None,
+) -> Run:
+    """Run a study: every model on every stratum it asks for.
+
+    Parameters
+    ----------
+    spec : path of a study spec, or one that was read
+    out : folder to write the report into; nothing is written without it
+    reporting : makes a reporter for a number of fits; silent by default
+
+    Raises
+    ------
+    SpecError, TableError
+        If the spec, a model file or the table is wrong; nothing is written then.
+
+    Notes
+    -----
+    A stratum that cannot be fitted is a row of fit.csv with `status: failed` and its reason.
+    """
+    began = time.perf_counter()
+    if out is not None:
+        check_target(Path(out))
+    study = spec if isinstance(spec, StudySpec) else read_spec(spec)
+    table = load_table(study)
+    read = time.perf_counter()
+    partition = study_partition(study, table)
+    rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    results: dict[tuple[str, str], Result] = {}
+    failures: dict[tuple[str, str], str] = {}
+    wanted = asked(study, partition)
+    silent: Reporting = lambda _: nullcontext(Silent())  # noqa: E731
+    with (reporting or silent)(sum(len(strata) for _, strata in wanted)) as reporter:
+        for model, strata in wanted:
+            fitter = METHODS[model.method](model, table, partition)
+            for stratum in strata:
+                reporter.start(f"{model.name} on {stratum.label}")
+                key = {"model": model.name, "stratum": stratum.label}
+                try:
+                    result = fitter.fit(stratum)
+                    records = {**result.records, **_effects(result)}
+                    results[model.name, stratum.label] = result
+                except FitError as error:
+                    failures[model.name, stratum.label] = str(error)
+                    row = {
+                        "method": model.method,
+                        "n": stratum.rows,
+                        "status": "failed",
+                        "message": str(error),
+                    }
+                    records = {"fit": [row]}
+                for name, found in records.items():
+                    rows[name] += [{**key, **row} for row in found]
+                reporter.done()
+    fitted = time.perf_counter()
+    tables = {"strata": _described(study, table, partition)}
+    tables |= {name: frame(name, rows[name], keys=True) for name in TABLES if name in rows}
+    if table.planted is not None:
+        tables["planted"] = table.planted[list(TABLES["planted"])]
+    meta = _meta(study, table, partition, failures)
+    meta["timings"] = {"read_seconds": read - began, "fit_seconds": fitted - read}
+    made = RunTables(tables, meta)
+    if out is not None:
+        write_report(made, Path(out))
+    return Run(made, results, failures, None if out is None else Path(out))
+
+
+def _effects(result: Result) -> dict[str, list[dict[str, Any]]]:
+    return {"effects": effect_records(result)} if isinstance(result, PsemResult) else {}
+
+
+def check(spec: str | Path) -> tuple[StudySpec, PixelTable, Partition]:
+    """Read a spec, its models and its table, and cut the strata; fit nothing.
+
+    Raises
+    ------
+    SpecError, TableError
+        With all faults.
+    """
+    study = read_spec(spec)
+    table = load_table(study)
+    partition = study_partition(study, table)
+    return study, table, partition
+
+
+def load_table(study: StudySpec) -> PixelTable:
+    """The columns that a study needs, checked."""
+    variables = [*study.drivers, *study.responses]
+    needed: dict[str, Place | None] = {v.name: v.place for v in variables}
+    labels: set[str] = set()
+    for family in study.strata:
+        for name in family.variables:
+            if name not in needed:
+                needed[name] = family.place
+                labels.add(name)
+    for model in study.models.values():
+        for group in (e.random for e in model.equations):
+            if group is not None and group not in needed:
+                needed[group] = None
+                labels.add(group)
+    pixel = study.pixel
+    source = study.table
+    return load(
+        source.path,
+        world=source.simulate or None,
+        pixels=source.pixels,
+        seed=study.seed if source.seed is None else source.seed,
+        needed=needed,
+        responses=[v.name for v in study.responses],
+        categorical=[v.name for v in variables if v.categorical],
+        labels=labels,
+        units={v.name: v.unit for v in variables if v.unit},
+        easting=pixel.easting if pixel else None,
+        northing=pixel.northing if pixel else None,
+        crs=pixel.crs if pixel else None,
+        cell_size=pixel.size if pixel else None,
+        place=source.place,
+    )
+
+
+def study_partition(study: StudySpec, table: PixelTable) -> Partition:
+    """The strata of a study, each once."""
+    overs = list(dict.fromkeys(over for request in study.fits for over in request.over))
+    responses = {v.name for v in study.responses}
+    return make_partition(table, study.strata, overs, responses)
+
+
+def asked(study: StudySpec, partition: Partition) -> list[tuple[BoundModel, list[Any]]]:
+    """Every model with the strata it is asked for, each once, in the spec's order."""
+    found: dict[str, dict[str, Any]] = {}
+    for request in study.fits:
+        for name in request.models:
+            for over in request.over:
+                for stratum in partition.over(over):
+                    found.setdefault(name, {})[stratum.label] = stratum
+    return [(study.models[name], list(strata.values())) for name, strata in found.items()]
+
+
+def _described(study: StudySpec, table: PixelTable, partition: Partition) -> pd.DataFrame:
+    response = study.responses[0].name if study.responses else None
+    needed = [v.name for v in (*study.drivers, *study.responses)]
+    return describe_strata(table, partition, response, needed)[list(TABLES["strata"])]
+
+
+def _meta(
+    study: StudySpec, table: PixelTable, partition: Partition, failures: Mapping[tuple[str, str], str]
+) -> dict[str, Any]:
+    """run.json: what was asked, of what, by what."""
+    response = study.responses[0] if study.responses else None
+    warnings = [f"{model} on {stratum} failed: {reason}" for (model, stratum), reason in failures.items()]
+    missing = {name: count for name, count in table.missing.items() if count}
+    return {
+        "study": study.name,
+        "title": study.title,
+        "response": {"name": response.name, "unit": response.unit} if response else {},
+        "drivers": [
+            {"name": v.name, "unit": v.unit, "group": v.group, "categorical": v.categorical}
+            for v in study.drivers
+        ],
+        "groups": [name for name, _ in study.groups],
+        "table": {
+            "source": table.source,
+            "n": table.n,
+            "simulated": table.simulated,
+            "coordinates": table.easting is not None,
+            "crs": table.crs or "",
+            "missing": missing,
+        },
+        "models": [
+            {
+                "name": m.name,
+                "method": m.method,
+                "title": m.title,
+                "formula": m.formula,
+                "options": m.options.model_dump(mode="json", exclude_defaults=True),
+            }
+            for m in study.models.values()
+        ],
+        "strata": [s.label for s in partition.strata],
+        "seed": study.seed,
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "sha256": {"documents": dict(study.documents), "table": table.sha256},
+        "warnings": warnings,
+    }
