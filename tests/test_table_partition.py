@@ -85,7 +85,7 @@ OVERS = [
 ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(frames)
 def test_partition_laws(frame):
     table = pixel_table_from_frame(frame)
@@ -118,7 +118,7 @@ def test_permuting_rows_changes_nothing(frame, random):
     np.testing.assert_array_equal(straight.codes[order], mixed.codes)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(frames)
 def test_describe_is_pandas_describe(frame):
     frame["TEM"] = frame["age"] * 2

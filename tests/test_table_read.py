@@ -1,5 +1,6 @@
 """Every format round trip, column types, and the messages of everything that can be wrong, whole."""
 
+import contextlib
 import gzip
 import hashlib
 from decimal import Decimal
@@ -454,3 +455,16 @@ def test_real_tables_are_read():
             assert table.missing[name] == want[name].isna().sum()
             if pd.api.types.is_numeric_dtype(want[name]):
                 np.testing.assert_allclose(table.values(name), want[name].to_numpy(dtype=float), rtol=4e-16)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.feather", "a.arrow", "a.parquet"])
+def test_damaged_files_are_read_or_refused(tmp_path, name):
+    whole = WRITERS[name](tmp_path / name).read_bytes()
+    rng = np.random.default_rng(1)
+    for _ in range(60):
+        damaged = bytearray(whole)
+        for position in rng.integers(0, len(whole), 3):
+            damaged[position] = rng.integers(256)
+        (tmp_path / name).write_bytes(damaged)
+        with contextlib.suppress(TableError):
+            read_table(tmp_path / name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -23,6 +24,9 @@ from drivers.report.templating import render
 from drivers.report.wording import DELTA_NOTE, REGRESSION_WEIGHTS, verdict
 
 DIAGRAM, DRIVERS, GROUPS = "paths.svg", "effects-drivers.svg", "effects-groups.svg"
+
+
+LEAST_SCALE = 0.8
 
 
 class PsemSection:
@@ -67,6 +71,7 @@ class PsemSection:
             response=run.response,
             figures={name: Markup(svg) for name, svg in figures.items()},
             diagram=DIAGRAM,
+            least_width=_least_width(figures.get(DIAGRAM, "")),
             bars=[figures_name for figures_name in (DRIVERS, GROUPS) if figures_name in figures],
             equations=_equations(rows, r2),
             spatial=any(not is_missing(r.get("n_effective")) for r in rows),
@@ -102,6 +107,12 @@ class PsemSection:
                 ("Paths", _grid(paths, lambda cell: cell)),
             ],
         )
+
+
+def _least_width(svg: str) -> int:
+    """Below this a diagram scrolls instead of shrinking: its small print must stay legible."""
+    found = re.search(r' width="([\d.]+)"', svg)
+    return round(LEAST_SCALE * float(found.group(1))) if found else 0
 
 
 def _title(run: RunTables, model: str) -> str:

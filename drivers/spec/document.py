@@ -23,7 +23,7 @@ from drivers.spec.yaml_faults import syntax_fault
 MAX_BYTES = 1_000_000
 """A spec is a page or two; a larger file is a table that was named by mistake."""
 
-MAX_NODES = 100_000
+MAX_NODES = 20_000
 """Values in one document with its aliases written out: room for any study, none for an alias bomb."""
 
 MAX_LEVELS = 30

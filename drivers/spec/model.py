@@ -115,7 +115,7 @@ def model_from_text(
     if composite != "regression":
         content["composite"] = _plain(composite)
     faults: list[Fault] = []
-    model = _model(name, None, content, TextPlaces(source, formula), faults)
+    model = _model(name, None, content, TextPlaces(source, str(formula)), faults)
     if faults or model is None:
         raise SpecError(faults)
     return model

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -29,8 +30,15 @@ def schema_text(file: str) -> str:
     '  "$schema": "https://json-schema.org/draft/2020-12/schema",'
     """
     title, shape = SCHEMAS[file]
-    schema = {"$schema": _DRAFT, **shape.model_json_schema(), "title": title}
+    schema = {"$schema": _DRAFT, **_open(shape.model_json_schema()), "title": title}
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def _open(part: Any) -> Any:
+    """`anyOf` for `oneOf`: the reader chooses a branch by its keys, and some values fit two of them."""
+    if isinstance(part, dict):
+        return {"anyOf" if key == "oneOf" else key: _open(value) for key, value in part.items()}
+    return [_open(value) for value in part] if isinstance(part, list) else part
 
 
 def write_schemas(folder: Path) -> list[Path]:

@@ -150,7 +150,7 @@ class PixelShape(Shape):
 
     easting: Name | None = Field(None, description="The column of the easting or longitude.")
     northing: Name | None = Field(None, description="The column of the northing or latitude.")
-    crs: Annotated[str | int, Field(description="The coordinate system, as `EPSG:32651`.")] | None = None
+    crs: str | int | None = Field(None, description="The coordinate system, as `EPSG:32651`.")
     size: float | None = Field(None, gt=0, description="The side of a pixel in units of the CRS.")
 
 

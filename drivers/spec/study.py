@@ -201,7 +201,7 @@ class _Reader:
         simulated = table.simulate is not None
         return TableSource(
             "simulate" if simulated else "path",
-            None if table.path is None else self.folder / table.path,
+            None if table.path is None else Path(os.path.normpath(self.folder / table.path)),
             table.simulate or "",
             table.pixels or DEMO_PIXELS,
             table.seed,

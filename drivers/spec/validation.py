@@ -82,14 +82,19 @@ def validate(
 
 
 def _without(content: Mapping[object, object], paths: Iterable[KeyPath]) -> dict[object, object]:
-    """The document without the values at these paths, as far as they are inside mappings."""
+    """The document without the values at these paths, and without the mappings that this empties."""
     left = copy.deepcopy(dict(content))
     for path in paths:
-        value: object = left
+        owners: list[object] = [left]
         for part in path[:-1]:
-            value = value.get(part) if isinstance(value, dict) else None
-        if isinstance(value, dict) and path:
-            value.pop(path[-1], None)
+            owner = owners[-1]
+            owners.append(owner.get(part) if isinstance(owner, dict) else None)
+        for owner, part in zip(reversed(owners), reversed(path), strict=True):
+            if not isinstance(owner, dict):
+                break
+            owner.pop(part, None)
+            if owner:
+                break
     return left
 
 

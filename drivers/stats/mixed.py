@@ -85,7 +85,7 @@ def fit_random_intercept(y: Array, x: Array, groups: NDArray[np.integer]) -> Mix
     middle, spread = y.mean(), y.std()
     columns = np.column_stack([np.ones(n), (x - centre) / scale, (y - middle) / spread])
     gram = columns.T @ columns
-    sums = np.column_stack([np.bincount(dense, weights=c, minlength=len(counts)) for c in columns.T])
+    sums: Array = np.column_stack([np.bincount(dense, weights=c, minlength=len(counts)) for c in columns.T])
 
     def weighted(ratio: float) -> Array:
         return np.asarray(gram - (sums * (ratio / (1 + counts * ratio))[:, None]).T @ sums)
