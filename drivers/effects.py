@@ -7,10 +7,8 @@ start at it, none pass through it. Effects of a composite's member are its weigh
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,9 +18,10 @@ from scipy import special
 
 from drivers.methods.psem import PsemResult
 from drivers.methods.result import frame
-from drivers.stats.dag import directed_paths
+from drivers.pathways import Edge, GroupEffect, Pathways, find_pathways
 from drivers.stats.dsep import CONFIDENCE
 from drivers.stats.path_effects import (
+    PathProducts,
     delta_error,
     joint_effect,
     joint_log_p,
@@ -34,25 +33,10 @@ from drivers.stats.tails import log_p_t
 Array = NDArray[np.float64]
 Row = dict[str, Any]
 
-MOST_PATHS = 2000
-"""Paths between one driver and one response beyond which they are summed instead of listed: no reader
-looks at two thousand products, and a dense graph of 20 nodes has a quarter of a million."""
-
-ARROW = " -> "
-
-
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """A path coefficient, or the weight of a composite's member."""
-
-    source: str
-    target: str
-    member: bool
-
 
 @dataclass(frozen=True, slots=True)
 class EffectGraph:
-    """A fitted model as edges with numbers, shape (E,) each; V has shape (E, E)."""
+    """A fitted model as edges with numbers, shape (E,) each; the variance has shape (E, E)."""
 
     edges: tuple[Edge, ...]
     raw: Array
@@ -62,10 +46,22 @@ class EffectGraph:
     responses: tuple[str, ...]
     response_sd: dict[str, float]
     group: dict[str, str]
-    """The group of every source; composites are in no group's sum."""
-    composites: frozenset[str]
+    """The group of every source; empty for none."""
     columns: dict[str, int]
     """The design column of every source that is not a composite."""
+    covariance: Array
+    """Covariance of the design columns."""
+
+    @property
+    def pathways(self) -> Pathways:
+        """Every effect that the edges make."""
+        members: dict[str, list[str]] = defaultdict(list)
+        for name in self.columns:
+            if self.group[name]:
+                members[self.group[name]].append(name)
+        groups = tuple((group, tuple(names)) for group, names in members.items())
+        composites = frozenset(self.group) - frozenset(self.columns)
+        return find_pathways(self.edges, self.responses, groups, composites)
 
 
 def effects(result: PsemResult) -> pd.DataFrame:
@@ -77,6 +73,19 @@ def effects(result: PsemResult) -> pd.DataFrame:
     p_value. For each driver and response `direct` + every `indirect` = `total`; `total_indirect` is the sum
     of the indirect ones. A group's row has no driver: its drivers move together by one standard
     deviation along the direction of their total effect (`drivers.stats.path_effects.joint_effect`).
+
+    Notes
+    -----
+    Errors are delta-method ones, √(g' V g); weights of composites are taken as given. The effect of a
+    single path coefficient keeps its t; products and sums are tested by the normal distribution.
+
+    Examples
+    --------
+    >>> import drivers as dr
+    >>> chain = dr.simulate("chain", pixels=2000, seed=1).frame
+    >>> found = effects(dr.fit("m ~ x + z; y ~ m + z", chain))
+    >>> found[(found.driver == "z") & (found.response == "y")]["kind"].tolist()
+    ['direct', 'indirect', 'total_indirect', 'total']
     """
     return frame("effects", effect_records(result))
 
@@ -84,36 +93,37 @@ def effects(result: PsemResult) -> pd.DataFrame:
 def effect_records(result: PsemResult) -> list[Row]:
     """The same as rows."""
     graph = effect_graph(result)
-    rows = []
-    for response in graph.responses:
-        for source in _sources(graph):
-            rows += _driver_rows(graph, source, response)
-        for group in dict.fromkeys(g for g in graph.group.values() if g):
-            rows += _group_rows(graph, result, group, response)
-    return rows
+    ways = graph.pathways
+    raw = path_products(graph.raw, ways.walks)
+    rows = _driver_rows(graph, ways, raw)
+    for source, response in ways.summed:
+        rows += _summed_rows(graph, source, response)
+    for joint in ways.groups:
+        rows += _group_rows(graph, joint, raw)
+    _test(rows)
+    place = {response: i for i, response in enumerate(graph.responses)}
+    return sorted(rows, key=lambda row: place[row["response"]])
 
 
 def effect_graph(result: PsemResult) -> EffectGraph:
     """The edges of a fitted model, in canonical order."""
     fit, sample = result.fit, result.fit.sample
     model, forms = fit.graph.model, fit.graph.forms
-    own = {
-        sample.select([form]).columns[0]: form.text
-        for form in forms.values()
-        if len(sample.select([form]).columns) == 1
-    }
+    own = {}
+    for form in forms.values():
+        columns = sample.select([form]).columns
+        if len(columns) == 1 and not form.factors[0].categorical:
+            own[columns[0]] = form.text
     edges: list[Edge] = []
-    raw: list[float] = []
-    std: list[float] = []
-    df: list[float] = []
+    raw, std, df = [], [], []
     blocks: list[Array] = []
     group: dict[str, str] = {}
-    columns: dict[str, int] = {}
+    places: dict[str, int] = {}
 
-    def note(column: int) -> str:
+    def source(column: int) -> str:
         name = own.get(column, sample.label(column))
         if column < sample.design.width:
-            columns[name] = column
+            places[name] = column
             homes = {model.group_of(v) for v in sample.design.columns[column].term.variables}
             group[name] = homes.pop() if len(homes) == 1 else ""
         else:
@@ -123,20 +133,18 @@ def effect_graph(result: PsemResult) -> EffectGraph:
     sd = sample.moments.sd
     for weighting in fit.weightings:
         whole = sd[sample.design.width + sample.composites.index(weighting.name)]
-        for column, weight in zip(weighting.columns, weighting.weights, strict=True):
-            edges.append(Edge(note(column), weighting.name, True))
-            raw.append(float(weight))
-            std.append(float(weight * sd[column] / whole))
-            df.append(np.inf)
-            blocks.append(np.zeros((1, 1)))
+        columns = weighting.columns
+        edges += [Edge(source(column), weighting.name, True) for column in columns]
+        raw.append(weighting.weights)
+        std.append(weighting.weights * sd[list(columns)] / whole)
+        df.append(np.full(len(columns), np.inf))
+        blocks.append(np.zeros((len(columns), len(columns))))
     for e in fit.equations:
         target = forms[e.equation.node].text
-        standardised = e.standardised(sample, model.options.standardize)
-        for i, column in enumerate(e.selection.columns):
-            edges.append(Edge(note(column), target, False))
-            raw.append(float(e.coefficients[i]))
-            std.append(float(standardised[i]))
-            df.append(float(e.df[i]))
+        edges += [Edge(source(column), target, False) for column in e.selection.columns]
+        raw.append(e.coefficients)
+        std.append(e.standardised(sample, model.options.standardize))
+        df.append(e.df)
         blocks.append(e.covariance)
     variance = np.zeros((len(edges), len(edges)))
     start = 0
@@ -146,102 +154,64 @@ def effect_graph(result: PsemResult) -> EffectGraph:
         start = stop
     return EffectGraph(
         tuple(edges),
-        np.array(raw),
-        np.array(std),
-        np.array(df),
+        np.concatenate([*raw, np.zeros(0)]),
+        np.concatenate([*std, np.zeros(0)]),
+        np.concatenate([*df, np.zeros(0)]),
         variance,
         tuple(forms[e.equation.node].text for e in fit.equations)[::-1],
         {forms[e.equation.node].text: e.response_sd for e in fit.equations},
         group,
-        frozenset(sample.composites),
-        columns,
+        places,
+        sample.moments.covariance,
     )
 
 
-def _sources(graph: EffectGraph) -> Iterable[str]:
-    """Everything that has an effect, each once: composites first, then drivers, as they appear."""
-    names = dict.fromkeys(edge.source for edge in graph.edges)
-    return [n for n in names if n in graph.composites] + [n for n in names if n not in graph.composites]
-
-
-@lru_cache(maxsize=4096)
-def _paths(edges: tuple[Edge, ...], source: str, response: str) -> tuple[tuple[int, ...], ...] | None:
-    """All paths as edge indices, those of one causal step first; None if there are too many.
-
-    Cached: the strata of a model share its edges.
-    """
-    place = {(edge.source, edge.target): i for i, edge in enumerate(edges)}
-    parents: dict[str, list[str]] = defaultdict(list)
-    for edge in edges:
-        parents[edge.target].append(edge.source)
-    found = directed_paths(parents, source, response, MOST_PATHS)
-    if len(found) > MOST_PATHS:
-        return None
-    walks = [tuple(place[step] for step in pairwise(path)) for path in found]
-    causal = [w for w in walks if not all(edges[i].member for i in w)]
-    return tuple(sorted(causal, key=lambda walk: _steps(edges, walk)))
-
-
-def _steps(edges: Sequence[Edge], walk: Sequence[int]) -> int:
-    """The number of causal steps: membership in a composite is none."""
-    return sum(not edges[i].member for i in walk)
-
-
-def _via(edges: Sequence[Edge], walk: Sequence[int]) -> str:
-    return ARROW.join([edges[walk[0]].source, *(edges[i].target for i in walk)])
-
-
-def _driver_rows(graph: EffectGraph, source: str, response: str) -> list[Row]:
-    walks = _paths(graph.edges, source, response)
-    if walks is None:
-        return _summed_rows(graph, source, response)
-    if not walks:
+def _driver_rows(graph: EffectGraph, ways: Pathways, raw: PathProducts) -> list[Row]:
+    """Every effect of a driver or composite: sums of products along its walks, all at once."""
+    if not ways.effects:
         return []
-    raw, std = path_products(graph.raw, walks), path_products(graph.std, walks)
-    direct = np.array([_steps(graph.edges, walk) == 1 for walk in walks])
-    kinds = [("direct", direct), *(("indirect", np.arange(len(walks)) == i) for i in np.flatnonzero(~direct))]
-    if (~direct).any():
-        kinds.append(("total_indirect", ~direct))
-    kinds.append(("total", np.ones(len(walks), dtype=bool)))
-    kinds = [(kind, taken) for kind, taken in kinds if taken.any()]
-    gradients = np.array([raw.gradients[taken].sum(axis=0) for _, taken in kinds])
-    errors = delta_error(gradients, graph.variance)
-    rows = []
-    for (kind, taken), error in zip(kinds, errors, strict=True):
-        chosen = np.flatnonzero(taken)
-        single = len(chosen) == 1
-        rows.append(
-            {
-                "driver": source,
-                "group": graph.group[source],
-                "response": response,
-                "kind": kind,
-                "via": _via(graph.edges, walks[chosen[0]]) if single and "total" not in kind else "",
-                "estimate": float(raw.products[chosen].sum()),
-                "std_estimate": float(std.products[chosen].sum()),
-                "std_error": float(error),
-                "_df": _df(graph, walks[chosen[0]]) if single else np.inf,
-            }
-        )
-    return [_tested(row) for row in rows]
+    flat = np.array([w for effect in ways.effects for w in effect.walks], dtype=np.intp)
+    starts = np.cumsum([0, *(len(effect.walks) for effect in ways.effects)])[:-1]
+    estimate = np.add.reduceat(raw.products[flat], starts)
+    errors = delta_error(np.add.reduceat(raw.gradients[flat], starts, axis=0), graph.variance)
+    std = np.add.reduceat(path_products(graph.std, ways.walks).products[flat], starts)
+    return [
+        {
+            "driver": effect.driver,
+            "group": graph.group[effect.driver],
+            "response": effect.response,
+            "kind": effect.kind,
+            "via": effect.via,
+            "estimate": float(estimate[i]),
+            "std_estimate": float(std[i]),
+            "std_error": float(errors[i]),
+            "df": _df(graph, ways, effect.walks),
+        }
+        for i, effect in enumerate(ways.effects)
+    ]
 
 
-def _df(graph: EffectGraph, walk: Sequence[int]) -> float:
-    """A path of one causal step keeps the t of its coefficient; products are tested by the normal."""
-    causal = [i for i in walk if not graph.edges[i].member]
-    return float(graph.df[causal[0]]) if len(causal) == 1 else float("inf")
+def _df(graph: EffectGraph, ways: Pathways, walks: Sequence[int]) -> float:
+    """The t of a coefficient for one causal step; the normal for products and sums."""
+    if len(walks) > 1:
+        return np.inf
+    causal = [i for i in ways.walks[walks[0]] if not graph.edges[i].member]
+    return float(graph.df[causal[0]]) if len(causal) == 1 else np.inf
 
 
-def _tested(row: Row) -> Row:
-    """Add interval and p-value to an estimate with its standard error."""
-    df = row.pop("_df")
-    error = row["std_error"]
+def _test(rows: Sequence[Row]) -> None:
+    """Add interval and p-value to estimates with their standard errors, in place."""
+    estimate = np.array([row["estimate"] for row in rows], dtype=np.float64)
+    error = np.array([row["std_error"] for row in rows], dtype=np.float64)
+    df = np.array([row.pop("df") for row in rows], dtype=np.float64)
     level = 0.5 + CONFIDENCE / 2
-    quantile = float(special.ndtri(level) if np.isinf(df) else special.stdtrit(df, level))
-    row["conf_low"] = row["estimate"] - quantile * error
-    row["conf_high"] = row["estimate"] + quantile * error
-    row["p_value"] = float(np.exp(log_p_t(row["estimate"] / error, df))) if error > 0 else np.nan
-    return row
+    normal = np.isinf(df)
+    half = np.where(normal, special.ndtri(level), special.stdtrit(np.where(normal, 1, df), level)) * error
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = np.where(error > 0, np.exp(log_p_t(estimate / error, df)), np.nan)
+    for row, width, value in zip(rows, half, p, strict=True):
+        row["conf_low"], row["conf_high"] = row["estimate"] - float(width), row["estimate"] + float(width)
+        row.setdefault("p_value", float(value))
 
 
 def _summed_rows(graph: EffectGraph, source: str, response: str) -> list[Row]:
@@ -251,112 +221,70 @@ def _summed_rows(graph: EffectGraph, source: str, response: str) -> list[Row]:
     heads = np.array([place[e.target] for e in graph.edges])
     tails = np.array([place[e.source] for e in graph.edges])
     i, j = place[source], place[response]
-    values = {}
-    for which, coefficients in (("raw", graph.raw), ("std", graph.std)):
+    totals = []
+    for coefficients in (graph.raw, graph.std):
         b = np.zeros((len(names), len(names)))
         b[heads, tails] = coefficients
-        values[which] = (b, total_effects(b))
-    reach = values["raw"][1] + np.eye(len(names))
+        totals.append(total_effects(b))
+    reach = totals[0] + np.eye(len(names))
     gradient = reach[j, heads] * reach[tails, i]
-    direct_gradient = ((heads == j) & (tails == i)).astype(float)
-    rows = []
-    raw_direct, raw_total = (float(m[j, i]) for m in values["raw"])
-    std_direct, std_total = (float(m[j, i]) for m in values["std"])
-    for kind, raw, std, g in (
-        ("direct", raw_direct, std_direct, direct_gradient),
-        ("total_indirect", raw_total - raw_direct, std_total - std_direct, gradient - direct_gradient),
-        ("total", raw_total, std_total, gradient),
-    ):
-        if kind == "direct" and not direct_gradient.any():
-            continue
-        rows.append(
-            {
-                "driver": source,
-                "group": graph.group[source],
-                "response": response,
-                "kind": kind,
-                "via": "",
-                "estimate": raw,
-                "std_estimate": std,
-                "std_error": float(delta_error(g[None, :], graph.variance)[0]),
-                "_df": np.inf,
-            }
-        )
-    return [_tested(row) for row in rows]
-
-
-def _group_rows(graph: EffectGraph, result: PsemResult, group: str, response: str) -> list[Row]:
-    """The joint effect of a group's drivers, along every way it takes."""
-    members = [name for name in graph.columns if graph.group.get(name) == group]
-    inside = response in graph.composites and graph.group.get(response) == group
-    if inside or response in members:
-        return []
-    ways: dict[tuple[str, ...], list[tuple[int, tuple[int, ...]]]] = defaultdict(list)
-    kept: list[str] = []
-    for name in members:
-        walks = _paths(graph.edges, name, response)
-        if walks is None:
-            return []
-        # A path through another driver of the group is that driver's share, or it would count twice.
-        own = [w for w in walks if not any(graph.edges[i].target in members for i in w)]
-        for walk in own:
-            ways[_way(graph, group, walk)].append((len(kept), walk))
-        if own:
-            kept.append(name)
-    if not kept:
-        return []
-    order = sorted(ways, key=lambda way: (min(_steps(graph.edges, w) for _, w in ways[way]), len(way), way))
-    parts = np.zeros((len(order), len(kept)))
-    gradients = np.zeros((len(order), len(kept), len(graph.edges)))
-    for k, way in enumerate(order):
-        made = path_products(graph.raw, [walk for _, walk in ways[way]])
-        for (d, _), product, gradient in zip(ways[way], made.products, made.gradients, strict=True):
-            parts[k, d] += product
-            gradients[k, d] += gradient
-    index = np.array([graph.columns[name] for name in kept])
-    covariance = result.fit.sample.moments.covariance[np.ix_(index, index)]
-    joint = joint_effect(parts, gradients, covariance)
-    direct = np.array([min(_steps(graph.edges, w) for _, w in ways[way]) == 1 for way in order])
-    picks = [("direct", way, np.arange(len(order)) == k) for k, way in enumerate(order) if direct[k]]
-    picks += [("indirect", way, np.arange(len(order)) == k) for k, way in enumerate(order) if not direct[k]]
-    if (~direct).any():
-        picks.append(("total_indirect", (), ~direct))
-    rows = []
-    for kind, way, taken in picks:
-        gradient = joint.part_gradients[taken].sum(axis=0)
-        rows.append(
-            _tested(
-                {
-                    **_group_key(group, response, kind, ARROW.join(way)),
-                    "estimate": float(joint.parts[taken].sum()),
-                    "std_error": float(delta_error(gradient[None, :], graph.variance)[0]),
-                    "_df": np.inf,
-                }
-            )
-        )
-    total = _tested(
+    step = (heads == j) & (tails == i)
+    direct = [float(coefficients[step].sum()) for coefficients in (graph.raw, graph.std)]
+    whole = [float(total[j, i]) for total in totals]
+    indirect = [whole[k] - direct[k] for k in (0, 1)]
+    kinds = [("total_indirect", indirect, gradient - step), ("total", whole, gradient)]
+    if step.any():
+        kinds.insert(0, ("direct", direct, step.astype(np.float64)))
+    return [
         {
-            **_group_key(group, response, "total", ""),
-            "estimate": joint.total,
-            "std_error": float(delta_error(joint.total_gradient[None, :], graph.variance)[0]),
-            "_df": np.inf,
+            "driver": source,
+            "group": graph.group[source],
+            "response": response,
+            "kind": kind,
+            "via": "",
+            "estimate": values[0],
+            "std_estimate": values[1],
+            "std_error": float(delta_error(g[None, :], graph.variance)[0]),
+            "df": np.inf,
         }
-    )
+        for kind, values, g in kinds
+    ]
+
+
+def _group_rows(graph: EffectGraph, joint: GroupEffect, raw: PathProducts) -> list[Row]:
+    """The joint effect of a group's drivers, along every way it takes."""
+    parts = np.zeros((len(joint.ways), len(joint.drivers)))
+    gradients = np.zeros((*parts.shape, len(graph.edges)))
+    for k, (_, _, walks) in enumerate(joint.ways):
+        for d, walk in walks:
+            parts[k, d] += raw.products[walk]
+            gradients[k, d] += raw.gradients[walk]
+    index = np.array([graph.columns[name] for name in joint.drivers])
+    made = joint_effect(parts, gradients, graph.covariance[np.ix_(index, index)])
+    rows: list[tuple[str, str, float, Array, Row]] = [
+        (kind, via, made.parts[k], made.part_gradients[k], {}) for k, (kind, via, _) in enumerate(joint.ways)
+    ]
+    indirect = np.array([kind == "indirect" for kind, _, _ in joint.ways])
+    if indirect.any():
+        gradient = made.part_gradients[indirect].sum(axis=0)
+        rows.append(("total_indirect", "", made.parts[indirect].sum(), gradient, {}))
     # A length is never negative, so its own z would reject too often near zero: all effects are tested.
     slopes = gradients.sum(axis=0)
-    total["p_value"] = float(np.exp(joint_log_p(parts.sum(axis=0), slopes @ graph.variance @ slopes.T)))
-    rows.append(total)
-    sd = graph.response_sd[response]
-    return [{**row, "std_estimate": row["estimate"] / sd} for row in rows]
-
-
-def _way(graph: EffectGraph, group: str, walk: Sequence[int]) -> tuple[str, ...]:
-    """A path with its driver replaced by the group; a composite with the group's name is not repeated."""
-    nodes = [graph.edges[i].target for i in walk]
-    if graph.edges[walk[0]].member and nodes[0] == group:
-        nodes = nodes[1:]
-    return (group, *nodes)
-
-
-def _group_key(group: str, response: str, kind: str, via: str) -> Row:
-    return {"driver": "", "group": group, "response": response, "kind": kind, "via": via}
+    p = float(np.exp(joint_log_p(parts.sum(axis=0), slopes @ graph.variance @ slopes.T)))
+    rows.append(("total", "", made.total, made.total_gradient, {"p_value": p}))
+    errors = delta_error(np.array([row[3] for row in rows]), graph.variance)
+    return [
+        {
+            "driver": "",
+            "group": joint.group,
+            "response": joint.response,
+            "kind": kind,
+            "via": via,
+            "estimate": float(estimate),
+            "std_estimate": float(estimate) / graph.response_sd[joint.response],
+            "std_error": float(error),
+            "df": np.inf,
+            **known,
+        }
+        for (kind, via, estimate, _, known), error in zip(rows, errors, strict=True)
+    ]

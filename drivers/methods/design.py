@@ -50,6 +50,8 @@ class Design:
     _infos: tuple[tuple[tuple[int, ...], Any], ...] = field(repr=False)
     """(indices of the columns, patsy's DesignInfo) of every term that is not plain."""
     _categories: dict[str, tuple[str, ...]] = field(repr=False)
+    selections: dict[Any, Any] = field(default_factory=dict, repr=False)
+    """Which columns a set of terms uses, by the levels that a stratum has: strata mostly agree."""
 
     @property
     def width(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from drivers.errors import Fault, SpecError
 from drivers.spec.bound import BoundModel, Equation
@@ -23,7 +24,7 @@ class ClaimTest:
     """Tested in both directions, keeping the smaller p (`conserve`)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PathGraph:
     """What the equations of a model say about the order of things; no data."""
 
@@ -35,26 +36,35 @@ class PathGraph:
     """How a node stands when it is added to an equation: as its own equation or its effects have it."""
     claims: tuple[ClaimTest, ...]
 
-    @property
+    @cached_property
+    def _by_node(self) -> dict[str, Equation]:
+        return {e.node: e for e in self.model.equations}
+
+    @cached_property
     def equations(self) -> tuple[Equation, ...]:
         """The equations, causes before effects."""
-        by_node = {e.node: e for e in self.model.equations}
-        return tuple(by_node[node] for node in self.order if node in by_node)
+        return tuple(self._by_node[node] for node in self.order if node in self._by_node)
 
     def equation(self, node: str) -> Equation:
         """The equation of a node that has one."""
-        return next(e for e in self.model.equations if e.node == node)
+        return self._by_node[node]
 
     def has_equation(self, node: str) -> bool:
         """Whether a node is endogenous."""
-        return any(e.node == node for e in self.model.equations)
+        return node in self._by_node
+
+    @cached_property
+    def _given(self) -> dict[ClaimTest, tuple[Term, ...]]:
+        return {}
 
     def given(self, claim: ClaimTest) -> tuple[Term, ...]:
         """The terms that a claim is conditioned on: those of both sides' equations."""
-        terms = list(self.equation(claim.response).terms)
-        if self.has_equation(claim.cause):
-            terms += self.equation(claim.cause).terms
-        return tuple({term.text: term for term in terms}.values())
+        if claim not in self._given:
+            terms = list(self.equation(claim.response).terms)
+            if self.has_equation(claim.cause):
+                terms += self.equation(claim.cause).terms
+            self._given[claim] = tuple({term.text: term for term in terms}.values())
+        return self._given[claim]
 
     def flipped(self, claim: ClaimTest) -> ClaimTest:
         """The claim with its sides changed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ class Selection:
     """The term that each column belongs to."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sample:
     """A stratum's complete pixels. Columns p, p + 1, ... are the composites, once they have weights."""
 
@@ -64,7 +65,28 @@ class Sample:
         FitError
             If a categorical variable has one level, or a column is constant or not finite.
         """
-        present = {term.text for term in terms}
+        texts = tuple(term.text for term in terms)
+        key = (texts, self.composites, self._signature)
+        selection: Selection | None = self.design.selections.get(key)
+        if selection is None:
+            selection = self._select(terms, set(texts))
+            self.design.selections[key] = selection
+        if not self._sound[list(selection.columns)].all():
+            self._explain(selection.columns)
+        return selection
+
+    @cached_property
+    def _signature(self) -> bytes:
+        """Which levels of which categorical columns occur."""
+        coded = [i for i, column in enumerate(self.design.columns) if column.levels]
+        return bytes(np.packbits(self.moments.mean[coded] != 0)) if coded else b""
+
+    @cached_property
+    def _sound(self) -> NDArray[np.bool_]:
+        """Which columns are finite and vary."""
+        return np.isfinite(np.diag(self.moments.cross)) & ~self.moments.constant
+
+    def _select(self, terms: Sequence[Term], present: set[str]) -> Selection:
         columns: list[int] = []
         owners: list[str] = []
         for term in terms:
@@ -76,7 +98,6 @@ class Sample:
                 if self._codes_in(column, present):
                     columns.append(column)
                     owners.append(term.text)
-        self.check(columns)
         return Selection(tuple(columns), tuple(owners))
 
     def _codes_in(self, column: int, present: set[str]) -> bool:
@@ -110,8 +131,8 @@ class Sample:
         places = self.design.places[factor]
         return [i for i, column in enumerate(places) if self.moments.mean[column] > 0.25 / self.n]
 
-    def check(self, columns: Sequence[int]) -> None:
-        """Raise a FitError if a column is not finite or does not vary."""
+    def _explain(self, columns: Sequence[int]) -> None:
+        """Raise the FitError that says which columns are not finite or do not vary."""
         index = np.asarray(columns, dtype=np.intp)
         infinite = index[~np.isfinite(np.diag(self.moments.cross)[index])]
         if len(infinite):

@@ -24,6 +24,8 @@ from drivers.report.lettering import fit, text_width
 from drivers.report.numbers import coefficient, exact, is_missing, p_phrase
 from drivers.report.routing import Curve
 
+ARROW = {"~~": "↔"}
+
 
 def _colours(edge: Edge) -> tuple[str, str]:
     """Line and ink."""
@@ -62,7 +64,7 @@ def arc_mark(edge: Edge, curve: Curve, route: Route) -> str:
     if edge.op == "~~":
         ends = [(points[-1], points[-3]), (points[0], points[2])]
     heads = "".join(_arrowhead(tip, back, width, colour) for tip, back in ends)
-    sign = {"~~": "↔"}.get(edge.op, "→")
+    sign = ARROW.get(edge.op, "→")
     told = f"{edge.source} {sign} {edge.target}: {edge.label}"
     if not is_missing(edge.std_estimate):
         told += f"\nstd. estimate {exact(edge.std_estimate)}"
@@ -117,7 +119,10 @@ def label_mark(edge: Edge, box: Box) -> str:
         parts.append(
             svg.text(middle, box.top + 25, note.lines[0], note.size, fill=svg.NEUTRAL_INK, anchor="middle")
         )
-    return svg.titled("".join(parts), f"{edge.source} → {edge.target}{': ' + edge.note if edge.note else ''}")
+    sign = ARROW.get(edge.op, "→")
+    return svg.titled(
+        "".join(parts), f"{edge.source} {sign} {edge.target}" + (f": {edge.note}" if edge.note else "")
+    )
 
 
 def node_mark(node: Node, box: Box, colour: str | None) -> str:

@@ -26,9 +26,6 @@ from drivers.report.wording import DELTA_NOTE, REGRESSION_WEIGHTS, verdict
 DIAGRAM, DRIVERS, GROUPS = "paths.svg", "effects-drivers.svg", "effects-groups.svg"
 
 
-LEAST_SCALE = 0.8
-
-
 class PsemSection:
     """Fit and verdicts, path diagram, coefficients, claims, effects and weights."""
 
@@ -71,7 +68,7 @@ class PsemSection:
             response=run.response,
             figures={name: Markup(svg) for name, svg in figures.items()},
             diagram=DIAGRAM,
-            least_width=_least_width(figures.get(DIAGRAM, "")),
+            natural_width=_natural_width(figures.get(DIAGRAM, "")),
             bars=[figures_name for figures_name in (DRIVERS, GROUPS) if figures_name in figures],
             equations=_equations(rows, r2),
             spatial=any(not is_missing(r.get("n_effective")) for r in rows),
@@ -109,10 +106,10 @@ class PsemSection:
         )
 
 
-def _least_width(svg: str) -> int:
-    """Below this a diagram scrolls instead of shrinking: its small print must stay legible."""
+def _natural_width(svg: str) -> int:
+    """The width a diagram was drawn at; the style sheet lets it shrink only so far, then it scrolls."""
     found = re.search(r' width="([\d.]+)"', svg)
-    return round(LEAST_SCALE * float(found.group(1))) if found else 0
+    return round(float(found.group(1))) if found else 0
 
 
 def _title(run: RunTables, model: str) -> str:

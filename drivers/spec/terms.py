@@ -8,6 +8,7 @@ holds what passes between the steps.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 FUNCTIONS = ("C", "I", "exp", "log", "log1p", "poly", "scale", "sqrt")
 """The closed list of functions of the formula language."""
@@ -86,18 +87,18 @@ class Factor:
         return isinstance(self.expression, Name) and not self.categorical
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Term:
     """A product of factors; one factor for a main effect, several for an interaction."""
 
     factors: tuple[Factor, ...]
 
-    @property
+    @cached_property
     def text(self) -> str:
         """The factors joined by `:`, as in R."""
         return ":".join(factor.text for factor in self.factors)
 
-    @property
+    @cached_property
     def variables(self) -> tuple[str, ...]:
         """The variables of all factors, each once, in order."""
         return tuple(dict.fromkeys(name for factor in self.factors for name in factor.variables))

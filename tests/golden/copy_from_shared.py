@@ -1,0 +1,105 @@
+"""Trim the project's shared reference numbers to what the tests read.
+
+    .venv/bin/python tests/golden/copy_from_shared.py [folder, by default ../shared/golden]
+
+Numbers are copied as they stand; what is left out are printed (rounded) forms and R's display order.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+SHARED = HERE.parents[2] / "shared" / "golden"
+
+KEPT = (
+    "call",
+    "nobs",
+    "n_claims",
+    "dSep",
+    "fisherC",
+    "LLchisq",
+    "AIC_loglik",
+    "AIC_dsep",
+    "coefs",
+    "coefs_range",
+    "coefs_with_intercepts",
+    "rsquared",
+    "logLik",
+    "effects_std",
+    "effects_unstd",
+)
+"""What of a piecewiseSEM model is kept."""
+
+MODELS = (
+    "keeley_docs",
+    "keeley_partial_mediation",
+    "keeley_fork_cerror",
+    "keeley_extra_node",
+    "keeley_saturated",
+    "keeley_poisson",
+    "keeley_logit",
+    "keeley_interaction",
+    "meadows_jutila",
+)
+PROBES = (
+    "poisson_needs_direction",
+    "poisson_direction",
+    "poisson_direction2",
+    "grace2006_correct_LLchisq",
+    "aic_dsep_drops_cerror",
+    "cerror_one_sided",
+    "rsquared_lme_NA_rows",
+    "std_with_NA",
+)
+
+
+def _trim(model: dict[str, Any]) -> dict[str, Any]:
+    return {key: model[key] for key in KEPT if key in model}
+
+
+def trimmed(shared: Path) -> dict[str, dict[str, Any]]:
+    """Every file of this folder with its content."""
+    psem, mixed, probes, lavaan = (
+        json.loads((shared / name).read_text(encoding="utf-8"))
+        for name in ("psem.json", "psem_mixed.json", "psem_probes.json", "lavaan.json")
+    )
+    orders = {
+        name: {"C": run["C"], "n_claims": run["n_claims"], "LLchisq": run["LLchisq"]}
+        for name, run in probes["order_dependence"].items()
+    }
+    site = "shipley_complete_lme_ML_site"
+    path = lavaan["keeley_grace2006_path"]
+    return {
+        "psem.json": {"versions": psem["versions"], **{name: _trim(psem[name]) for name in MODELS}},
+        "psem_mixed.json": {
+            "versions": mixed["versions"],
+            site: _trim(mixed[site]),
+            "lme_DD_lat_site_ML": mixed["raw_fits"]["lme_DD_lat_site_ML"],
+            "sleep_lmer_ML": mixed["raw_fits"]["sleep_lmer_ML"],
+        },
+        "psem_probes.json": {
+            "versions": probes["versions"],
+            "keeley_poisson_conserve": _trim(probes["keeley_poisson_conserve"]),
+            "order_dependence": orders,
+            **{name: probes[name] for name in PROBES},
+        },
+        "lavaan_paths.json": {
+            "versions": lavaan["versions"],
+            "keeley_grace2006_path": {key: path[key] for key in ("model", "fit") if key in path},
+        },
+    }
+
+
+def main() -> None:
+    shared = Path(sys.argv[1]) if len(sys.argv) > 1 else SHARED
+    for name, content in trimmed(shared).items():
+        text = json.dumps(content, indent=1, ensure_ascii=False)
+        (HERE / name).write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    main()
