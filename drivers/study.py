@@ -155,11 +155,13 @@ def run(
     rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
     results: dict[tuple[str, str], Result] = {}
     failures: dict[tuple[str, str], str] = {}
+    warnings: list[str] = []
     wanted = asked(study, partition)
     silent: Reporting = lambda _: nullcontext(Silent())  # noqa: E731
     with (reporting or silent)(sum(len(strata) for _, strata in wanted)) as reporter:
         for model, strata in wanted:
             fitter = METHODS[model.method](model, table, partition)
+            warnings += [f"model {model.name}: {warning}" for warning in fitter.warnings]
             for stratum in strata:
                 reporter.start(f"{model.name} on {stratum.label}")
                 key = {"model": model.name, "stratum": stratum.label}
@@ -184,7 +186,8 @@ def run(
     tables |= {name: frame(name, rows[name], keys=True) for name in TABLES if name in rows}
     if table.planted is not None:
         tables["planted"] = table.planted[list(TABLES["planted"])]
-    meta = _meta(study, table, partition, failures)
+    warnings += [f"{model} on {stratum} failed: {reason}" for (model, stratum), reason in failures.items()]
+    meta = _meta(study, table, partition, warnings)
     meta["timings"] = {"read_seconds": read - began, "fit_seconds": fitted - read}
     made = RunTables(tables, meta)
     if out is not None:
@@ -270,11 +273,10 @@ def _described(study: StudySpec, table: PixelTable, partition: Partition) -> pd.
 
 
 def _meta(
-    study: StudySpec, table: PixelTable, partition: Partition, failures: Mapping[tuple[str, str], str]
+    study: StudySpec, table: PixelTable, partition: Partition, warnings: Sequence[str]
 ) -> dict[str, Any]:
     """run.json: what was asked, of what, by what."""
     response = study.responses[0] if study.responses else None
-    warnings = [f"{model} on {stratum} failed: {reason}" for (model, stratum), reason in failures.items()]
     missing = {name: count for name, count in table.missing.items() if count}
     return {
         "study": study.name,
@@ -307,5 +309,5 @@ def _meta(
         "seed": study.seed,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
         "sha256": {"documents": dict(study.documents), "table": table.sha256},
-        "warnings": warnings,
+        "warnings": list(warnings),
     }

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
 from drivers.errors import FitError
 from drivers.methods.sample import Sample, Selection
@@ -18,7 +18,7 @@ from drivers.stats.dsep import CONFIDENCE
 from drivers.stats.glm import fit_glm
 from drivers.stats.linear import least_squares
 from drivers.stats.mixed import fit_random_intercept
-from drivers.stats.tails import log_p_f, log_p_t
+from drivers.stats.tails import log_p_chi2, log_p_f, log_p_t
 
 Array = NDArray[np.float64]
 
@@ -73,7 +73,7 @@ class Fitted:
         level = 0.5 + CONFIDENCE / 2
         normal = np.isinf(self.df)
         quantile = np.where(
-            normal, stats.norm.ppf(level), special.stdtrit(np.where(normal, 1, self.df), level)
+            normal, special.ndtri(level), special.stdtrit(np.where(normal, 1, self.df), level)
         )
         return np.asarray(quantile * self.std_error)
 
@@ -102,7 +102,7 @@ class Fitted:
         chisq = float(b @ np.linalg.solve(v, b))
         df = float(self.df[mine[0]])
         if np.isinf(df):
-            return chisq, df, float(stats.chi2.logsf(chisq, len(mine)))
+            return chisq, df, float(log_p_chi2(chisq, len(mine)))
         return chisq / len(mine), df, float(log_p_f(chisq / len(mine), len(mine), df))
 
 
@@ -117,7 +117,7 @@ def fit_equation(sample: Sample, equation: Equation, terms: Sequence[Term] | Non
     selection = sample.select(equation.terms if terms is None else terms)
     k = len(selection.columns)
     where = f"the equation of `{equation.response.text}`"
-    if sample.n <= k + 2:
+    if sample.n < k + 2:
         raise FitError(f"too few pixels: {sample.n} complete ones for the {k + 2} parameters of {where}")
     if equation.family == "gaussian" and equation.random is None:
         return _gaussian(sample, equation, selection, where)

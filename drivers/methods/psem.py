@@ -162,6 +162,7 @@ class PsemFitter:
         self._design = make_design(table, _terms(self._graph), groups)
         self._cells = self._design.moments(partition, extremes=model.options.standardize == "range")
         self.notes = _notes(model, table)
+        self.warnings = self.notes if model.options.errors in ("effective", "block") else ()
 
     def fit(self, stratum: Stratum) -> PsemResult:
         """Fit one stratum.
@@ -241,7 +242,7 @@ def _notes(model: BoundModel, table: PixelTable) -> tuple[str, ...]:
     notes = []
     if model.options.errors in ("effective", "block"):
         notes.append(
-            f"errors: {model.options.errors} is not in this version; the errors are classical, as if pixels "
+            f"`errors: {model.options.errors}` is not in this version; the errors are classical, as if pixels "
             "were independent"
         )
     elif table.easting is not None and model.options.errors is None:

@@ -34,6 +34,10 @@ class Result(Protocol):
 class Fitter(Protocol):
     """A model prepared on a table: `fit` gives one stratum's result or raises a FitError."""
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user asked for and does not get, whatever the stratum."""
+
     def fit(self, stratum: Any) -> Result:
         """Fit one stratum of the partition that the fitter was made with."""
 

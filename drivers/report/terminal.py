@@ -50,9 +50,7 @@ def overview(run: RunTables) -> RenderableType:
     if fits is not None:
         kept = [name for name in OVERVIEW if name in fits.columns]
         parts.append(terminal_table(fits[kept], text(run.meta.get("title")) or text(run.meta.get("study"))))
-        failed = [row for row in run.rows("fit") if row.get("status") == "failed"]
-        for row in failed:
-            parts.append(Text(f"failed: {row['model']} on {row['stratum']}: {row['message']}", style="red"))
+    parts += [Text(warning, style="red") for warning in run.meta.get("warnings") or []]
     return Group(*parts)
 
 

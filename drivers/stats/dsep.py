@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, stats
+from scipy import optimize, special
 
 from drivers.stats.tails import log_p_t
 
@@ -81,7 +81,7 @@ def fishers_c(log_p: Array) -> FishersC:
         return FishersC(float("nan"), 0, float("nan"))
     c = float(-2.0 * np.sum(log_p))
     df = 2 * len(log_p)
-    return FishersC(c, df, float(stats.chi2.sf(c, df)))
+    return FishersC(c, df, float(special.chdtrc(df, c)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +110,9 @@ def partial_intervals(r: Array, df: Array, bound: float) -> PartialIntervals:
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.arctanh(np.clip(r, -1.0, 1.0))
         se = 1.0 / np.sqrt(np.maximum(df - 1.0, 0.0))
-        half = stats.norm.ppf(0.5 + CONFIDENCE / 2) * se
-        below = stats.norm.cdf((z - np.arctanh(bound)) / se)
-        above = stats.norm.sf((z + np.arctanh(bound)) / se)
+        half = special.ndtri(0.5 + CONFIDENCE / 2) * se
+        below = special.ndtr((z - np.arctanh(bound)) / se)
+        above = special.ndtr(-(z + np.arctanh(bound)) / se)
     return PartialIntervals(np.tanh(z - half), np.tanh(z + half), np.maximum(below, above))
 
 
@@ -133,12 +133,12 @@ def multiple_interval(r: float, df: int, df_residual: float, bound: float) -> tu
     statistic = df_residual * r**2 / max(1.0 - r**2, 1e-300)
 
     def limit(probability: float) -> float:
-        if stats.chi2.cdf(statistic, df) <= probability:
+        if special.chdtr(df, statistic) <= probability:
             return 0.0
         top = 4.0 * statistic + 50.0
-        root = optimize.brentq(lambda lam: stats.ncx2.cdf(statistic, df, lam) - probability, 1e-12, top)
+        root = optimize.brentq(lambda lam: special.chndtr(statistic, df, lam) - probability, 1e-12, top)
         return float(np.sqrt(root / (root + df_residual)))
 
     tail = (1.0 - CONFIDENCE) / 2
     margin = df_residual * bound**2 / (1.0 - bound**2)
-    return limit(1.0 - tail), limit(tail), float(stats.ncx2.cdf(statistic, df, margin))
+    return limit(1.0 - tail), limit(tail), float(special.chndtr(statistic, df, margin))

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import statsmodels.api as sm
 from numpy.typing import NDArray
-from statsmodels.tools.sm_exceptions import PerfectSeparationError, PerfectSeparationWarning
 
 from drivers.errors import FitError
 
@@ -67,6 +65,10 @@ def fit_glm(y: Array, x: Array, family: Literal["binomial", "poisson"]) -> GlmFi
     r2 = (1 - exp((D - D₀)/n)) / (1 - exp(-D₀/n)) with D the deviance: Nagelkerke's (1991,
     doi:10.1093/biomet/78.3.691) in the form that piecewiseSEM prints.
     """
+    # Imported here because it takes a second, and Gaussian models never need it.
+    from statsmodels.genmod.families import Binomial, Poisson
+    from statsmodels.tools.sm_exceptions import PerfectSeparationError, PerfectSeparationWarning
+
     if family == "binomial" and (y.min() < 0 or y.max() > 1):
         raise FitError("a binomial response lies between 0 and 1; this one does not")
     if family == "poisson" and y.min() < 0:
@@ -76,7 +78,7 @@ def fit_glm(y: Array, x: Array, family: Literal["binomial", "poisson"]) -> GlmFi
     n = len(y)
     centre, scale = x.mean(axis=0), x.std(axis=0)
     design = np.column_stack([np.ones(n), (x - centre) / scale])
-    kind = sm.families.Binomial() if family == "binomial" else sm.families.Poisson()
+    kind = Binomial() if family == "binomial" else Poisson()
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", PerfectSeparationWarning)
@@ -111,10 +113,12 @@ def fit_glm(y: Array, x: Array, family: Literal["binomial", "poisson"]) -> GlmFi
 
 def _irls(y: Array, design: Array, kind: Any) -> Any:
     """Iterate from R's starting values: the response pulled a little off its bounds."""
-    mean = (y + 0.5) / 2.0 if isinstance(kind, sm.families.Binomial) else y + 0.1
+    from statsmodels.genmod.generalized_linear_model import GLM
+
+    mean = (y + 0.5) / 2.0 if type(kind).__name__ == "Binomial" else y + 0.1
     eta, slope = kind.link(mean), kind.link.deriv(mean)
     root = 1.0 / np.sqrt(slope**2 * kind.variance(mean))
     start = np.linalg.lstsq(design * root[:, None], (eta + (y - mean) * slope) * root, rcond=None)[0]
-    return sm.GLM(y, design, family=kind).fit(
+    return GLM(y, design, family=kind).fit(
         start_params=start, maxiter=ITERATIONS, tol_criterion="deviance", atol=0.1 * TOLERANCE, rtol=TOLERANCE
     )

@@ -24,6 +24,8 @@ CHUNK_ROWS = 32_768
 """Rows per chunk. 14 columns of doubles are then 3.7 MB, which stays in a core's cache while it is
 centred and multiplied. Every engine uses the same chunks, so sums agree to the byte."""
 
+CODE_TYPES = (np.int8, np.int16, np.int32)
+
 CENTRE_FIRST = 1e3
 """Where mean² exceeds this many variances, Σxx' - n mean mean' would lose more than 3 of 16 digits,
 so the rows are centred before they are multiplied."""
@@ -268,7 +270,9 @@ def _absorb(total: CellMoments, part: _Part) -> None:
 def _chunk(block: Block, cells: int, width: int, extremes: bool) -> _Part:
     """Moments of the cells of one chunk."""
     columns, codes, weights = block
-    counts = np.bincount(np.asarray(codes, dtype=np.int64) + 1, minlength=cells + 1)
+    # Codes of 8 or 16 bits are sorted by radix, several times faster than by comparison.
+    codes = np.asarray(codes).astype(next(t for t in CODE_TYPES if cells < np.iinfo(t).max))
+    counts = np.bincount(codes + codes.dtype.type(1), minlength=cells + 1)
     dropped, counts = int(counts[0]), counts[1:]
     present = np.flatnonzero(counts)
     kept = len(codes) - dropped

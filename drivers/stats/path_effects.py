@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+
+from drivers.stats.tails import log_p_chi2
 
 Array = NDArray[np.float64]
 
@@ -85,7 +86,7 @@ def joint_log_p(effects: Array, variance: Array) -> float:
     values, vectors = np.linalg.eigh(unit)
     kept = values > RANK_TOLERANCE * values[-1]
     along = (effects[moving] / scale[moving]) @ vectors[:, kept]
-    return float(stats.chi2.logsf(float((along**2 / values[kept]).sum()), int(kept.sum())))
+    return float(log_p_chi2((along**2 / values[kept]).sum(), kept.sum()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,8 @@ PROBES = (
     "rsquared_lme_NA_rows",
     "std_with_NA",
 )
+PATHS = ("keeley_docs_chain", "keeley_mediation")
+"""lavaan's recursive path models of the same plots."""
 
 
 def _trim(model: dict[str, Any]) -> dict[str, Any]:
@@ -72,7 +74,6 @@ def trimmed(shared: Path) -> dict[str, dict[str, Any]]:
         for name, run in probes["order_dependence"].items()
     }
     site = "shipley_complete_lme_ML_site"
-    path = lavaan["keeley_grace2006_path"]
     return {
         "psem.json": {"versions": psem["versions"], **{name: _trim(psem[name]) for name in MODELS}},
         "psem_mixed.json": {
@@ -88,8 +89,9 @@ def trimmed(shared: Path) -> dict[str, dict[str, Any]]:
             **{name: probes[name] for name in PROBES},
         },
         "lavaan_paths.json": {
-            "versions": lavaan["versions"],
-            "keeley_grace2006_path": {key: path[key] for key in ("model", "fit") if key in path},
+            "version": lavaan["version"],
+            "note": lavaan["note"],
+            **{name: {key: lavaan[name][key] for key in ("model", "fit", "estimates")} for name in PATHS},
         },
     }
 
