@@ -186,7 +186,6 @@ def run(
     tables |= {name: frame(name, rows[name], keys=True) for name in TABLES if name in rows}
     if table.planted is not None:
         tables["planted"] = table.planted[list(TABLES["planted"])]
-    warnings += [f"{model} on {stratum} failed: {reason}" for (model, stratum), reason in failures.items()]
     meta = _meta(study, table, partition, warnings)
     meta["timings"] = {"read_seconds": read - began, "fit_seconds": fitted - read}
     made = RunTables(tables, meta)

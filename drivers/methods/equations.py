@@ -16,7 +16,7 @@ from drivers.spec.bound import Equation
 from drivers.spec.terms import Term
 from drivers.stats.dsep import CONFIDENCE
 from drivers.stats.glm import fit_glm
-from drivers.stats.linear import least_squares
+from drivers.stats.linear import least_squares, log_likelihood
 from drivers.stats.mixed import fit_random_intercept
 from drivers.stats.tails import log_p_chi2, log_p_f, log_p_t
 
@@ -122,6 +122,20 @@ def fit_equation(sample: Sample, equation: Equation, terms: Sequence[Term] | Non
     if equation.family == "gaussian" and equation.random is None:
         return _gaussian(sample, equation, selection, where)
     return _on_rows(sample, equation, selection)
+
+
+def best_log_likelihood(sample: Sample, equation: Equation, terms: Sequence[Term]) -> tuple[float, int]:
+    """Maximised log-likelihood of an equation on other terms, and how many columns they make."""
+    if equation.family != "gaussian" or equation.random is not None:
+        fit = fit_equation(sample, equation, terms)
+        return fit.log_likelihood, len(fit.selection.columns)
+    columns = sample.select(terms).columns
+    response = sample.select([Term((equation.response,))]).columns[0]
+    try:
+        return log_likelihood(sample.moments, response, columns), len(columns)
+    except np.linalg.LinAlgError as error:
+        where = f"the equation of `{equation.response.text}` with its missing paths"
+        raise sample.explain_collinearity(columns, where) from error
 
 
 def _gaussian(sample: Sample, equation: Equation, selection: Selection, where: str) -> Fitted:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 from drivers.errors import Fault, SpecError
 from drivers.spec.bound import BoundModel, Equation
@@ -52,6 +53,15 @@ class PathGraph:
     def has_equation(self, node: str) -> bool:
         """Whether a node is endogenous."""
         return node in self._by_node
+
+    @cached_property
+    def cache(self) -> dict[Any, Any]:
+        """What strata with the same levels share, kept by whoever works it out."""
+        return {}
+
+    def given_text(self, claim: ClaimTest) -> str:
+        """What a claim is conditioned on, as the tables show it."""
+        return " + ".join(term.text for term in self.given(claim))
 
     @cached_property
     def _given(self) -> dict[ClaimTest, tuple[Term, ...]]:

@@ -242,8 +242,8 @@ def _notes(model: BoundModel, table: PixelTable) -> tuple[str, ...]:
     notes = []
     if model.options.errors in ("effective", "block"):
         notes.append(
-            f"`errors: {model.options.errors}` is not in this version; the errors are classical, as if pixels "
-            "were independent"
+            f"`errors: {model.options.errors}` is not in this version; the errors are classical, as if "
+            "pixels were independent"
         )
     elif table.easting is not None and model.options.errors is None:
         notes.append("the errors are classical, as if neighbouring pixels were independent")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -45,36 +46,34 @@ def _group(fit: Fit, term: Term) -> str:
 
 
 def _path_rows(fit: Fit, e: Fitted) -> list[Row]:
+    estimate, error, half = e.coefficients, e.std_error, e.half_width
+    columns = {
+        "term": list(e.labels),
+        "estimate": estimate.tolist(),
+        "std_error": error.tolist(),
+        "statistic": (estimate / error).tolist(),
+        "df": e.df.tolist(),
+        "log_p": e.log_p.tolist(),
+        "std_estimate": e.standardised(fit.sample, fit.graph.model.options.standardize).tolist(),
+        "conf_low": (estimate - half).tolist(),
+        "conf_high": (estimate + half).tolist(),
+    }
+    made = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
     rows: list[Row] = []
-    std = e.standardised(fit.sample, fit.graph.model.options.standardize)
-    log_p, half = e.log_p, e.half_width
     for term in e.equation.terms:
         mine = [i for i, owner in enumerate(e.selection.terms) if owner == term.text]
         common = {"response": e.equation.response.text, "op": "~", "group": _group(fit, term)}
         if len(mine) > 1 or any(factor.categorical for factor in term.factors):
             statistic, df, joint = e.joint_test(term.text)
             rows.append({**common, "term": term.text, "statistic": statistic, **_test(df, joint)})
-        for i in mine:
-            rows.append(
-                {
-                    **common,
-                    "term": e.labels[i],
-                    "estimate": e.coefficients[i],
-                    "std_error": e.std_error[i],
-                    "statistic": e.statistic[i],
-                    **_test(e.df[i], log_p[i]),
-                    "std_estimate": std[i],
-                    "conf_low": e.coefficients[i] - half[i],
-                    "conf_high": e.coefficients[i] + half[i],
-                }
-            )
+        rows += [{**common, **made[i], **_test(made[i]["df"], made[i]["log_p"])} for i in mine]
     return rows
 
 
 def _test(df: float, log_p: float) -> Row:
     """df, p and ln p of a test; z and χ² tests have no residual df."""
-    p = float(np.exp(log_p))
-    return {"df": df if np.isfinite(df) else np.nan, "p_value": p, "log_p": log_p, "p_classical": p}
+    p = math.exp(log_p)
+    return {"df": math.nan if math.isinf(df) else df, "p_value": p, "log_p": log_p, "p_classical": p}
 
 
 def _covariance_rows(fit: Fit) -> list[Row]:
@@ -122,19 +121,30 @@ def _weight_rows(fit: Fit, weighting: Weighting) -> list[Row]:
 
 
 def _claim_rows(fit: Fit) -> list[Row]:
-    tested = fit.claims
+    tested, forms = fit.claims, fit.graph.forms
+    numbers = zip(
+        tested.statistic.tolist(),
+        tested.df.tolist(),
+        tested.log_p.tolist(),
+        tested.partial_r.tolist(),
+        tested.partial_low.tolist(),
+        tested.partial_high.tolist(),
+        strict=True,
+    )
     return [
         {
-            "response": fit.graph.forms[claim.response].text,
-            "term": fit.graph.forms[claim.cause].text,
-            "given": tested.given[i],
-            "statistic": tested.statistic[i],
-            **_test(tested.df[i], tested.log_p[i]),
-            "partial_r": tested.partial_r[i],
-            "partial_r_low": tested.partial_low[i],
-            "partial_r_high": tested.partial_high[i],
+            "response": forms[claim.response].text,
+            "term": forms[claim.cause].text,
+            "given": given,
+            "statistic": statistic,
+            **_test(df, log_p),
+            "partial_r": r,
+            "partial_r_low": low,
+            "partial_r_high": high,
         }
-        for i, claim in enumerate(tested.claims)
+        for claim, given, (statistic, df, log_p, r, low, high) in zip(
+            tested.claims, tested.given, numbers, strict=True
+        )
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -66,17 +66,21 @@ class Sample:
             If a categorical variable has one level, or a column is constant or not finite.
         """
         texts = tuple(term.text for term in terms)
-        key = (texts, self.composites, self._signature)
+        key = (texts, self.composites, self.signature)
         selection: Selection | None = self.design.selections.get(key)
         if selection is None:
             selection = self._select(terms, set(texts))
             self.design.selections[key] = selection
-        if not self._sound[list(selection.columns)].all():
-            self._explain(selection.columns)
+        self.require(selection.columns)
         return selection
 
+    def require(self, columns: Collection[int]) -> None:
+        """Raise a FitError if some column is not finite or does not vary."""
+        if not self._sound[list(columns)].all():
+            self._explain(sorted(columns))
+
     @cached_property
-    def _signature(self) -> bytes:
+    def signature(self) -> bytes:
         """Which levels of which categorical columns occur."""
         coded = [i for i, column in enumerate(self.design.columns) if column.levels]
         return bytes(np.packbits(self.moments.mean[coded] != 0)) if coded else b""

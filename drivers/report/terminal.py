@@ -12,6 +12,7 @@ from rich.text import Text
 
 from drivers.report.numbers import is_missing
 from drivers.report.run_tables import RunTables, text
+from drivers.report.wording import failures
 
 OVERVIEW = (
     "model",
@@ -50,7 +51,8 @@ def overview(run: RunTables) -> RenderableType:
     if fits is not None:
         kept = [name for name in OVERVIEW if name in fits.columns]
         parts.append(terminal_table(fits[kept], text(run.meta.get("title")) or text(run.meta.get("study"))))
-    parts += [Text(warning, style="red") for warning in run.meta.get("warnings") or []]
+    parts += [Text(f"failed: {m} on {s}: {why}", style="red") for m, s, why in failures(run)]
+    parts += [Text(f"warning: {warning}", style="yellow") for warning in run.meta.get("warnings") or []]
     return Group(*parts)
 
 

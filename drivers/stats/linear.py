@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import lapack
 
 from drivers.stats.moments import Moments
 
@@ -82,9 +85,28 @@ def aliased(moments: Moments, columns: Sequence[int]) -> list[tuple[int, list[in
 
 def _correlation(moments: Moments, columns: Sequence[int]) -> Array:
     index = np.asarray(columns, dtype=np.intp)
-    cross = moments.cross[np.ix_(index, index)]
-    scale = np.sqrt(np.diag(cross))
-    return np.asarray(cross / np.outer(scale, scale))
+    return moments.correlation[index[:, None], index]
+
+
+def _factor(moments: Moments, response: int, predictors: Sequence[int]) -> Array:
+    """Cholesky factor of the correlations of [predictors, response], shape (k + 1, k + 1).
+
+    Its last row holds what the response shares with the predictors, and what is left of it.
+    """
+    lower, fault = lapack.dpotrf(_correlation(moments, [*predictors, response]), lower=1, clean=1)
+    if fault or np.any(np.diag(lower)[: len(predictors)] ** 2 < ALIASED):
+        raise np.linalg.LinAlgError("collinear columns")
+    return np.asarray(lower)
+
+
+def _log_likelihood(n: int, rss: float) -> float:
+    return -0.5 * n * (math.log(2 * math.pi) + math.log(rss / n) + 1.0)
+
+
+def log_likelihood(moments: Moments, response: int, predictors: Sequence[int]) -> float:
+    """Maximised Gaussian log-likelihood of an equation without its coefficients; as `least_squares`."""
+    left = float(_factor(moments, response, predictors)[-1, -1]) ** 2
+    return _log_likelihood(moments.rows, left * float(moments.cross[response, response]))
 
 
 def least_squares(moments: Moments, response: int, predictors: Sequence[int]) -> LeastSquares:
@@ -117,18 +139,13 @@ def least_squares(moments: Moments, response: int, predictors: Sequence[int]) ->
     x = np.asarray(predictors, dtype=np.intp)
     k, n = len(x), moments.rows
     tss = float(moments.cross[response, response])
-    rss, slopes, inverse = tss, np.zeros(0), np.zeros((0, 0))
-    if k:
-        # One Cholesky factor of [x, y] gives slopes and residual without subtracting near-equal sums.
-        both = _correlation(moments, [*predictors, response])
-        lower = np.linalg.cholesky(both)
-        if np.min(np.diag(lower)[:k]) ** 2 < ALIASED:
-            raise np.linalg.LinAlgError("collinear predictors")
-        inner = np.linalg.inv(lower[:k, :k])
-        scale = np.sqrt(np.diag(moments.cross)[x])
-        slopes = (lower[k, :k] @ inner) * np.sqrt(tss) / scale
-        rss = tss * float(lower[k, k]) ** 2
-        inverse = inner.T @ inner / np.outer(scale, scale)
+    # One Cholesky factor of [x, y] gives slopes and residual without subtracting near-equal sums.
+    lower = _factor(moments, response, predictors)
+    inner = lapack.dtrtri(lower[:k, :k], lower=1)[0] if k else np.zeros((0, 0))
+    scale = np.sqrt(np.diag(moments.cross)[x])
+    slopes = (lower[k, :k] @ inner) * math.sqrt(tss) / scale
+    rss = tss * float(lower[k, k]) ** 2
+    inverse = inner.T @ inner / (scale[:, None] * scale)
     df = n - k - 1
     return LeastSquares(
         slopes,
@@ -138,7 +155,7 @@ def least_squares(moments: Moments, response: int, predictors: Sequence[int]) ->
         df,
         rss,
         tss,
-        -0.5 * n * (np.log(2 * np.pi) + np.log(rss / n) + 1.0),
+        _log_likelihood(n, rss),
         k + 2,
     )
 
@@ -156,15 +173,11 @@ def partial_correlations(
     """
     if not pairs:
         return np.zeros(0)
-    sizes = [2 + len(z) for z in given]
-    stack = np.zeros((len(pairs), max(sizes), max(sizes)))
-    stack[:, np.arange(max(sizes)), np.arange(max(sizes))] = 1.0
-    scale = np.sqrt(np.diag(moments.cross))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        correlation = moments.cross / np.outer(scale, scale)
-    for i, (pair, z) in enumerate(zip(pairs, given, strict=True)):
-        index = np.array([*pair, *z], dtype=np.intp)
-        stack[i, : sizes[i], : sizes[i]] = correlation[np.ix_(index, index)]
+    p = len(moments.mean)
+    index = _padded(tuple(pairs), tuple(map(tuple, given)), p)
+    whole = np.eye(p + index.shape[1])
+    whole[:p, :p] = moments.correlation
+    stack = whole[index[:, :, None], index[:, None, :]]
     try:
         precision = np.linalg.inv(stack)
     except np.linalg.LinAlgError:
@@ -172,6 +185,18 @@ def partial_correlations(
     with np.errstate(invalid="ignore"):
         r = -precision[:, 0, 1] / np.sqrt(precision[:, 0, 0] * precision[:, 1, 1])
     return np.asarray(r)
+
+
+@lru_cache(maxsize=256)
+def _padded(
+    pairs: tuple[tuple[int, int], ...], given: tuple[tuple[int, ...], ...], p: int
+) -> NDArray[np.intp]:
+    """Columns of every claim; padded with columns p, p + 1, ..., which are uncorrelated with all."""
+    width = 2 + max(map(len, given))
+    index = np.tile(np.arange(p, p + width), (len(pairs), 1))
+    for row, pair, z in zip(index, pairs, given, strict=True):
+        row[: 2 + len(z)] = [*pair, *z]
+    return index
 
 
 def _inverse_or_nan(matrix: Array) -> Array:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,7 @@ CONSTANT_ULPS = 8.0
 mean of a constant column is itself rounded."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Moments:
     """Weighted moments of p columns.
 
@@ -71,12 +72,19 @@ class Moments:
         """Covariance with divisor `weight` - 1, shape (p, p)."""
         return self.cross / (self.weight - 1.0)
 
-    @property
+    @cached_property
     def sd(self) -> Array:
         """Standard deviations with divisor `weight` - 1, shape (p,)."""
         return np.sqrt(np.diag(self.cross) / (self.weight - 1.0))
 
-    @property
+    @cached_property
+    def correlation(self) -> Array:
+        """Correlations, shape (p, p); NaN where a column does not vary."""
+        scale = np.sqrt(np.diag(self.cross))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(self.cross / np.outer(scale, scale))
+
+    @cached_property
     def constant(self) -> NDArray[np.bool_]:
         """Which columns do not vary beyond the rounding of their mean, shape (p,)."""
         unit = CONSTANT_ULPS * np.finfo(np.float64).eps * np.abs(self.mean)
@@ -135,7 +143,7 @@ class CellMoments:
             merge([Moments(*(a[g] for a in _arrays(self))), Moments(*(a[g] for a in _arrays(other)))])
             for g in range(len(self.rows))
         ]
-        return CellMoments(*(np.array([getattr(p, name) for p in parts]) for name in Moments.__slots__))
+        return CellMoments(*(np.array([getattr(p, f.name) for p in parts]) for f in fields(Moments)))
 
 
 def _arrays(cells: CellMoments) -> tuple[NDArray[np.int64], Array, Array, Array, Array, Array]:
@@ -276,7 +284,7 @@ def _chunk(block: Block, cells: int, width: int, extremes: bool) -> _Part:
     dropped, counts = int(counts[0]), counts[1:]
     present = np.flatnonzero(counts)
     kept = len(codes) - dropped
-    sorted_rows = np.empty((width, kept))
+    sorted_rows = np.empty((width, kept + 72))[:, :kept]
     if len(present) > 1 or dropped:
         order = np.argsort(codes, kind="stable")[dropped:]
         for column, out in zip(columns, sorted_rows, strict=True):

@@ -1,0 +1,45 @@
+"""Information criteria and χ² of several equations."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import statsmodels.api as sm
+from scipy import stats
+
+from drivers.stats.likelihood import chi_square, dsep_criteria, information_criteria
+
+
+def test_criteria_are_sums_over_equations() -> None:
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(40, 3))
+    fits = [sm.OLS(rng.normal(size=40), sm.add_constant(x[:, :k])).fit() for k in (1, 3)]
+    k = [int(fit.df_model) + 2 for fit in fits]
+    found = information_criteria([f.llf for f in fits], k, [40, 40])
+    assert found.log_likelihood == pytest.approx(sum(f.llf for f in fits), rel=1e-14)
+    assert found.parameters == sum(k)
+    # statsmodels does not count the residual variance: one parameter more here.
+    assert found.aic == pytest.approx(sum(f.aic + 2 for f in fits), rel=1e-14)
+    assert found.bic == pytest.approx(sum(f.bic + math.log(40) for f in fits), rel=1e-14)
+    want = sum(f.aic + 2 + 2 * j * (j + 1) / (40 - j - 1) for f, j in zip(fits, k, strict=True))
+    assert found.aicc == pytest.approx(want, rel=1e-14)
+
+
+def test_too_few_pixels_have_no_aicc() -> None:
+    found = information_criteria([-1.0], [5], [6])
+    assert math.isnan(found.aicc)
+    assert found.aic == 12.0
+
+
+def test_dsep_criteria() -> None:
+    aic, aicc = dsep_criteria(17.0, 9, 90)
+    assert (aic, aicc) == (35.0, 17.0 + 2 * 9 * 90 / 80)
+    assert math.isnan(dsep_criteria(17.0, 9, 10)[1])
+
+
+def test_chi_square_is_twice_the_gain() -> None:
+    chisq, p = chi_square([-10.0, -20.0], [-8.0, -19.5], 3)
+    assert chisq == pytest.approx(5.0)
+    assert p == pytest.approx(float(stats.chi2.sf(5.0, 3)))
