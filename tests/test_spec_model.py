@@ -257,9 +257,6 @@ def test_faults_of_keys() -> None:
     assert said("NEP ~ TEM", family={"NPP": "poisson"}) == [
         "`family` names `NPP`, for which model `model` has no equation"
     ]
-    assert said("NEP ~ TEM + (1 | plot)", family="poisson") == [
-        "the equation for `NEP` is poisson; a random intercept needs a Gaussian one in this version"
-    ]
     assert said("log(NEP) ~ TEM", family="poisson") == ["`log(NEP)` cannot be poisson"]
     assert said("a <~ TEM; a ~ DEM; NEP ~ a", family={"a": "binomial"}) == [
         "the composite `a` cannot be binomial: it is a weighted sum"

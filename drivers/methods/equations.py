@@ -15,9 +15,10 @@ from drivers.methods.sample import Sample, Selection
 from drivers.spec.bound import Equation
 from drivers.spec.terms import Term
 from drivers.stats.dsep import CONFIDENCE
-from drivers.stats.glm import fit_glm
+from drivers.stats.glm import GlmFit, fit_glm
 from drivers.stats.linear import least_squares, log_likelihood
-from drivers.stats.mixed import fit_random_intercept
+from drivers.stats.mixed import MixedFit, fit_random_intercept
+from drivers.stats.mixed_glm import MixedGlmFit, fit_mixed_glm
 from drivers.stats.tails import log_p_chi2, log_p_f, log_p_t
 
 Array = NDArray[np.float64]
@@ -172,44 +173,53 @@ def _on_rows(sample: Sample, equation: Equation, selection: Selection) -> Fitted
     y, x = matrix[response], matrix[list(selection.columns)].T
     labels = tuple(map(sample.label, selection.columns))
     _require_rank(sample, selection, f"the equation of `{equation.response.text}`")
+    no_df = np.full(x.shape[1], np.inf)
+    fit: MixedFit | MixedGlmFit | GlmFit
     if equation.random is not None:
         groups = sample.design.table.codes(equation.random)[rows]
-        mixed = fit_random_intercept(y, x, groups)
-        return Fitted(
-            equation,
-            response,
-            selection,
-            labels,
-            mixed.coefficients,
-            mixed.intercept,
-            mixed.covariance,
-            mixed.df,
-            mixed.log_likelihood,
-            mixed.parameters,
-            mixed.n,
-            mixed.r2,
-            mixed.r2_conditional,
-            float(sample.moments.sd[response]),
-            float(sample.moments.high[response] - sample.moments.low[response]),
-        )
-    assert equation.family != "gaussian"
-    glm = fit_glm(y, x, equation.family)
+        if equation.family == "gaussian":
+            fit = fit_random_intercept(y, x, groups)
+            sd = float(sample.moments.sd[response])
+            width = float(sample.moments.high[response] - sample.moments.low[response])
+            return _from_rows(
+                equation, response, selection, labels, fit, fit.df, fit.r2_conditional, sd, width
+            )
+        fit = fit_mixed_glm(y, x, groups, equation.family)
+        conditional = fit.r2_conditional
+    else:
+        assert equation.family != "gaussian"
+        fit, conditional = fit_glm(y, x, equation.family), float("nan")
+    width = RANGE_SDS * fit.response_sd
+    return _from_rows(equation, None, selection, labels, fit, no_df, conditional, fit.response_sd, width)
+
+
+def _from_rows(
+    equation: Equation,
+    response: int | None,
+    selection: Selection,
+    labels: tuple[str, ...],
+    fit: MixedFit | MixedGlmFit | GlmFit,
+    df: Array,
+    r2_conditional: float,
+    sd: float,
+    width: float,
+) -> Fitted:
     return Fitted(
         equation,
-        None,
+        response,
         selection,
         labels,
-        glm.coefficients,
-        glm.intercept,
-        glm.covariance,
-        np.full(x.shape[1], np.inf),
-        glm.log_likelihood,
-        glm.parameters,
-        glm.n,
-        glm.r2,
-        float("nan"),
-        glm.response_sd,
-        RANGE_SDS * glm.response_sd,
+        fit.coefficients,
+        fit.intercept,
+        fit.covariance,
+        df,
+        fit.log_likelihood,
+        fit.parameters,
+        fit.n,
+        fit.r2,
+        r2_conditional,
+        sd,
+        width,
     )
 
 

@@ -227,11 +227,7 @@ class _Binder:
         group = line.random
         if group is None:
             return
-        family = self._family(node)
-        if family != "gaussian":
-            message = f"the equation for `{node}` is {family}; a random intercept needs a Gaussian one"
-            self._fault(f"{message} in this version", group.span)
-        elif group.text in self.composite_lines or group.text == node:
+        if group.text in self.composite_lines or group.text == node:
             self._fault(f"`{group.text}` cannot group the pixels of a random intercept", group.span)
         elif not line.right:
             message = f"the equation for `{node}` has a random intercept and no predictor"
