@@ -116,7 +116,7 @@ def fit(
     families: list[ConditionFamily] = []
     if where is not None:
         here = Place("where")
-        families = [ConditionFamily("where", (("it holds", parse_condition(where)),), here, (here,))]
+        families = [ConditionFamily("where", ((where, parse_condition(where)),), here, (here,))]
         over = ("where",)
     partition = make_partition(table, families, [over], {bound.response})
     return METHODS[bound.method](bound, table, partition).fit(partition.strata[0])

@@ -55,6 +55,20 @@ def log_likelihood(y: np.ndarray, x: np.ndarray, groups: np.ndarray, between: fl
     return float(stats.multivariate_normal(design @ beta, v).logpdf(y))
 
 
+def test_errors_are_those_of_generalised_least_squares() -> None:
+    """(X' V^-1 X)^-1 with the whole covariance written out, times nlme's n / (n - k - 1)."""
+    y, x, groups = data(SIZES)
+    fit = fit_random_intercept(y, x, groups)
+    n, k = x.shape
+    v = fit.variance_between * (groups[:, None] == groups[None, :]) + fit.variance_within * np.eye(n)
+    design = np.column_stack([np.ones(n), x])
+    want = np.linalg.inv(design.T @ np.linalg.solve(v, design)) * n / (n - k - 1)
+    np.testing.assert_allclose(fit.covariance, want[1:, 1:], rtol=1e-8)
+    beta = np.linalg.solve(design.T @ np.linalg.solve(v, design), design.T @ np.linalg.solve(v, y))
+    np.testing.assert_allclose(fit.coefficients, beta[1:], rtol=1e-9)
+    assert fit.intercept == pytest.approx(beta[0], rel=1e-9)
+
+
 def test_the_optimum_is_the_optimum() -> None:
     y, x, groups = data([4, 6, 9, 3, 5], seed=3)
     fit = fit_random_intercept(y, x, groups)
