@@ -7,9 +7,10 @@
 
 from drivers.effects import effects
 from drivers.errors import DriversError, FitError, SpecError, TableError
+from drivers.notebook import fit
 from drivers.simulate import simulate
 from drivers.spec import read_model, read_spec
-from drivers.study import fit, run
+from drivers.study import run
 from drivers.table import read_table
 
 __version__ = "0.1.0"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -18,7 +18,7 @@ from drivers.progress import reporting
 from drivers.report import read_report
 from drivers.report.terminal import overview, print_to, terminal_table
 
-EXIT_WRONG_INPUT, EXIT_SOME_FAILED = 2, 3
+EXIT_WRONG_INPUT, EXIT_SOME_FAILED, EXIT_STOPPED = 2, 3, 130
 
 app = typer.Typer(
     add_completion=False,
@@ -58,7 +58,10 @@ def run(
 ) -> None:
     """Run a study and write its report."""
     target = out if out is not None else default_out(spec)
-    done = study.run(spec, target, reporting=reporting)
+    try:
+        done = study.run(spec, target, reporting=reporting)
+    except KeyboardInterrupt:
+        _stopped()
     print_to(Console(), overview(done.tables))
     print(f"Report: {target / 'index.html'}")
     if done.failures:
@@ -83,6 +86,12 @@ def show(
     print_to(Console(), terminal_table(found.tables[name], name))
 
 
+def _stopped() -> NoReturn:
+    """Ctrl-C: a report is written whole or not at all."""
+    print("stopped; nothing was written", file=sys.stderr)
+    sys.exit(EXIT_STOPPED)
+
+
 def default_out(spec: Path) -> Path:
     """reports/NAME beside specs/; in the current folder for a spec that lies elsewhere."""
     home = spec.parent.parent if spec.resolve().parent.name == "specs" else Path()
@@ -97,5 +106,4 @@ def main() -> None:
         print(error, file=sys.stderr)
         sys.exit(EXIT_WRONG_INPUT)
     except KeyboardInterrupt:
-        print("stopped; nothing was written", file=sys.stderr)
-        sys.exit(130)
+        _stopped()

@@ -24,7 +24,7 @@ from drivers.stats.path_effects import (
     PathProducts,
     delta_error,
     joint_effect,
-    joint_log_p,
+    joint_test,
     path_products,
     total_effects,
 )
@@ -113,7 +113,7 @@ def effect_graph(result: PsemResult) -> EffectGraph:
     for form in forms.values():
         columns = sample.select([form]).columns
         if len(columns) == 1 and not form.factors[0].categorical:
-            own[columns[0]] = form.text
+            own[columns[0]] = form.label
     edges: list[Edge] = []
     raw, std, df = [], [], []
     blocks: list[Array] = []
@@ -140,7 +140,7 @@ def effect_graph(result: PsemResult) -> EffectGraph:
         df.append(np.full(len(columns), np.inf))
         blocks.append(np.zeros((len(columns), len(columns))))
     for e in fit.equations:
-        target = forms[e.equation.node].text
+        target = forms[e.equation.node].label
         edges += [Edge(source(column), target, False) for column in e.selection.columns]
         raw.append(e.coefficients)
         std.append(e.standardised(sample, model.options.standardize))
@@ -158,8 +158,8 @@ def effect_graph(result: PsemResult) -> EffectGraph:
         np.concatenate([*std, np.zeros(0)]),
         np.concatenate([*df, np.zeros(0)]),
         variance,
-        tuple(forms[e.equation.node].text for e in fit.equations)[::-1],
-        {forms[e.equation.node].text: e.response_sd for e in fit.equations},
+        tuple(forms[e.equation.node].label for e in fit.equations)[::-1],
+        {forms[e.equation.node].label: e.response_sd for e in fit.equations},
         group,
         places,
         sample.moments.covariance,
@@ -210,7 +210,8 @@ def _test(rows: Sequence[Row]) -> None:
     with np.errstate(divide="ignore", invalid="ignore"):
         p = np.where(error > 0, np.exp(log_p_t(estimate / error, df)), np.nan)
     for row, width, value in zip(rows, half, p, strict=True):
-        row["conf_low"], row["conf_high"] = row["estimate"] - float(width), row["estimate"] + float(width)
+        row.setdefault("conf_low", row["estimate"] - float(width))
+        row.setdefault("conf_high", row["estimate"] + float(width))
         row.setdefault("p_value", float(value))
 
 
@@ -261,20 +262,19 @@ def _group_rows(graph: EffectGraph, joint: GroupEffect, raw: PathProducts) -> li
             gradients[k, d] += raw.gradients[walk]
     index = np.array([graph.columns[name] for name in joint.drivers])
     made = joint_effect(parts, gradients, graph.covariance[np.ix_(index, index)])
-    rows: list[tuple[str, str, float, Array, Row]] = [
-        (kind, via, made.parts[k], made.part_gradients[k], {}) for k, (kind, via, _) in enumerate(joint.ways)
+    every = np.arange(len(joint.ways))
+    indirect = np.array([k for k in every if joint.ways[k][0] == "indirect"], dtype=np.intp)
+    rows = [
+        (kind, via, made.parts[k], made.part_gradients[k], [k]) for k, (kind, via, _) in enumerate(joint.ways)
     ]
-    indirect = np.array([kind == "indirect" for kind, _, _ in joint.ways])
-    if indirect.any():
+    if len(indirect):
         gradient = made.part_gradients[indirect].sum(axis=0)
-        rows.append(("total_indirect", "", made.parts[indirect].sum(), gradient, {}))
-    # A length is never negative, so its own z would reject too often near zero: all effects are tested.
-    slopes = gradients.sum(axis=0)
-    p = float(np.exp(joint_log_p(parts.sum(axis=0), slopes @ graph.variance @ slopes.T)))
-    rows.append(("total", "", made.total, made.total_gradient, {"p_value": p}))
+        rows.append(("total_indirect", "", made.parts[indirect].sum(), gradient, list(indirect)))
+    rows.append(("total", "", made.total, made.total_gradient, list(every)))
     errors = delta_error(np.array([row[3] for row in rows]), graph.variance)
-    return [
-        {
+    found = []
+    for (kind, via, estimate, _, taken), error in zip(rows, errors, strict=True):
+        row = {
             "driver": "",
             "group": joint.group,
             "response": joint.response,
@@ -284,7 +284,14 @@ def _group_rows(graph: EffectGraph, joint: GroupEffect, raw: PathProducts) -> li
             "std_estimate": float(estimate) / graph.response_sd[joint.response],
             "std_error": float(error),
             "df": np.inf,
-            **known,
         }
-        for (kind, via, estimate, _, known), error in zip(rows, errors, strict=True)
-    ]
+        # The direction was chosen to make the length large, so its own z would reject too often: what is
+        # tested is that every driver's effect is nil. Where they all rest on one coefficient (a composite)
+        # that is the z test, and the interval holds; otherwise there is no interval to give.
+        slopes = gradients[taken].sum(axis=0)
+        test = joint_test(parts[taken].sum(axis=0), slopes @ graph.variance @ slopes.T)
+        row["p_value"] = float(np.exp(test.log_p))
+        if test.df > 1:
+            row["conf_low"] = row["conf_high"] = np.nan
+        found.append(row)
+    return found

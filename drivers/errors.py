@@ -60,6 +60,10 @@ class DriversError(Exception):
     """Whatever ecodrivers refuses, for a reason that a user can act on."""
 
 
+MANY_FAULTS = 20
+"""How many faults a message shows before it only counts them: who has more mends one and asks again."""
+
+
 class _FaultsError(DriversError):
     """An error made of faults, all reported at once."""
 
@@ -67,7 +71,10 @@ class _FaultsError(DriversError):
         if isinstance(faults, str):
             faults = Fault(faults)
         self.faults: tuple[Fault, ...] = (faults,) if isinstance(faults, Fault) else tuple(faults)
-        super().__init__(f"{type(self).__name__}: " + "\n".join(f.render() for f in self.faults))
+        shown = [fault.render() for fault in self.faults[:MANY_FAULTS]]
+        if len(self.faults) > MANY_FAULTS:
+            shown.append(f"and {len(self.faults) - MANY_FAULTS} more faults")
+        super().__init__(f"{type(self).__name__}: " + "\n".join(shown))
 
 
 class SpecError(_FaultsError):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import platform
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from drivers.effects import effect_records
@@ -22,18 +23,8 @@ from drivers.methods.psem import PsemResult
 from drivers.methods.result import frame
 from drivers.progress import Reporter, Silent
 from drivers.report import RunTables, check_target, write_report
-from drivers.spec import (
-    BoundModel,
-    ConditionFamily,
-    ModelFile,
-    StudySpec,
-    Vocabulary,
-    bind,
-    model_from_text,
-    parse_condition,
-    read_spec,
-)
-from drivers.table import Partition, PixelTable, describe_strata, load, make_partition, pixel_table_from_frame
+from drivers.spec import BoundModel, StudySpec, read_spec
+from drivers.table import Partition, PixelTable, describe_strata, load, make_partition
 
 Reporting = Callable[[int], AbstractContextManager[Reporter]]
 
@@ -61,65 +52,6 @@ class Run:
     def table(self, name: str) -> pd.DataFrame:
         """One table, as its CSV holds it."""
         return self.tables.tables[name]
-
-
-def fit(
-    model: str | ModelFile,
-    data: pd.DataFrame | PixelTable,
-    *,
-    where: str | None = None,
-    groups: Mapping[str, Sequence[str]] | None = None,
-    categorical: Collection[str] | None = None,
-    family: str | Mapping[str, str] = "gaussian",
-    options: Mapping[str, object] | None = None,
-) -> Result:
-    """Fit one model on one table, or on the part of it where a condition holds.
-
-    Parameters
-    ----------
-    model : a formula with one equation per line, or a model file from `read_model`
-    data : a data frame, or a table from `read_table`
-    where : a condition such as `NEP > 0`
-    groups : the drivers of each group; their names then stand for their members
-    categorical : columns that are classes; text columns are classes anyway
-    family : family of all equations, or by response; for a formula only
-    options : options of the method, as in a model file; for a formula only
-
-    Returns
-    -------
-    A result with `tidy()`, `glance()` and `augment()`.
-
-    Raises
-    ------
-    SpecError, TableError
-        If the formula or the table is wrong, with all faults at once.
-    FitError
-        If the model cannot be fitted on these pixels.
-
-    Examples
-    --------
-    >>> import drivers as dr
-    >>> chain = dr.simulate("chain", pixels=5000, seed=1).frame
-    >>> result = dr.fit("m ~ x + z; y ~ m + z", chain)
-    >>> result.glance()["fishers_c_df"].item()
-    2
-    """
-    table = data if isinstance(data, PixelTable) else pixel_table_from_frame(data, categorical=categorical)
-    if isinstance(model, str):
-        model = model_from_text(model, family=family, options=options)  # type: ignore[arg-type]
-    named = tuple((name, tuple(members)) for name, members in (groups or {}).items())
-    vocabulary = Vocabulary(
-        table.source, (), table.columns, named, table.categorical | set(categorical or ())
-    )
-    bound = bind(model, vocabulary)
-    over: tuple[str, ...] = ()
-    families: list[ConditionFamily] = []
-    if where is not None:
-        here = Place("where")
-        families = [ConditionFamily("where", ((where, parse_condition(where)),), here, (here,))]
-        over = ("where",)
-    partition = make_partition(table, families, [over], {bound.response})
-    return METHODS[bound.method](bound, table, partition).fit(partition.strata[0])
 
 
 def run(
@@ -169,15 +101,12 @@ def run(
                     result = fitter.fit(stratum)
                     records = {**result.records, **_effects(result)}
                     results[model.name, stratum.label] = result
-                except FitError as error:
-                    failures[model.name, stratum.label] = str(error)
-                    row = {
-                        "method": model.method,
-                        "n": stratum.rows,
-                        "status": "failed",
-                        "message": str(error),
-                    }
-                    records = {"fit": [row]}
+                except (FitError, np.linalg.LinAlgError) as error:
+                    # A singular matrix that no check foresaw is still one stratum's trouble.
+                    reason = str(error) if isinstance(error, FitError) else f"numerically singular: {error}"
+                    failures[model.name, stratum.label] = reason
+                    failed = {"method": model.method, "n": stratum.rows, "status": "failed"}
+                    records = {"fit": [{**failed, "message": reason}]}
                 for name, found in records.items():
                     rows[name] += [{**key, **row} for row in found]
                 reporter.done()
@@ -225,7 +154,8 @@ def load_table(study: StudySpec) -> PixelTable:
     for model in study.models.values():
         for group in (e.random for e in model.equations):
             if group is not None and group not in needed:
-                needed[group] = None
+                files = [file for file, _ in study.documents if Path(file).stem == model.name]
+                needed[group] = Place(files[0]) if files else None
                 labels.add(group)
     pixel = study.pixel
     source = study.table
@@ -271,6 +201,13 @@ def _described(study: StudySpec, table: PixelTable, partition: Partition) -> pd.
     return describe_strata(table, partition, response, needed)[list(TABLES["strata"])]
 
 
+def _responses(study: StudySpec, model: BoundModel) -> list[str]:
+    """What a model's report is about, as its tables name it: the study's responses, or its own last one."""
+    declared = {v.name for v in study.responses}
+    about = [e.response.label for e in model.equations if e.node in declared]
+    return about or [e.response.label for e in model.equations if e.node == model.response]
+
+
 def _meta(
     study: StudySpec, table: PixelTable, partition: Partition, warnings: Sequence[str]
 ) -> dict[str, Any]:
@@ -301,6 +238,7 @@ def _meta(
                 "title": m.title,
                 "formula": m.formula,
                 "options": m.options.model_dump(mode="json", exclude_defaults=True),
+                "responses": _responses(study, m),
             }
             for m in study.models.values()
         ],

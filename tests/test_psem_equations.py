@@ -321,7 +321,7 @@ def test_a_stratum_is_its_rows(anes: pd.DataFrame) -> None:
     got, want = dr.fit(formula, anes, where="age > 40 and income <= 20"), dr.fit(formula, inside)
     pd.testing.assert_frame_equal(got.tidy(), want.tidy(), rtol=1e-9)
     pd.testing.assert_frame_equal(got.claims(), want.claims(), rtol=1e-8)
-    assert got.stratum == "where=it holds"
+    assert got.stratum == "where=age > 40 and income <= 20"
 
 
 def test_levels_that_a_stratum_lacks(anes: pd.DataFrame) -> None:

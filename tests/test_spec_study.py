@@ -148,9 +148,11 @@ def test_shorthands(write: Write) -> None:
     assert (spec.seed, spec.title, spec.pixel) == (0, "", None)
 
 
-def test_a_spec_without_fit_needs_no_roles(write: Write) -> None:
-    write("study: x\ntable: {path: a.csv}\nseries: {TEM: 'TEM_{year}'}\n")
-    assert study().models == {}
+@pytest.mark.parametrize("fit", ["", "fit: []\n", "fit: null\n"])
+def test_a_spec_that_asks_for_nothing(write: Write, fit: str) -> None:
+    write(f"study: x\ntable: {{path: a.csv}}\nseries: {{TEM: 'TEM_{{year}}'}}\n{fit}")
+    with pytest.raises(SpecError, match="the study asks for nothing: `fit` names no model"):
+        study()
 
 
 ACCEPTANCE = {

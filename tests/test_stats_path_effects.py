@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from drivers.stats.dag import directed_paths
-from drivers.stats.path_effects import delta_error, joint_effect, joint_log_p, path_products, total_effects
+from drivers.stats.path_effects import delta_error, joint_effect, joint_test, path_products, total_effects
 
 STEP = 1e-6
 """Of central differences; their error is its square."""
@@ -150,18 +150,18 @@ def test_joint_p_is_the_wald_test() -> None:
     t, root = rng.normal(size=3), rng.normal(size=(3, 3))
     v = root @ root.T
     want = stats.chi2.logsf(t @ np.linalg.solve(v, t), 3)
-    assert joint_log_p(t, v) == pytest.approx(float(want), rel=1e-9)
+    assert joint_test(t, v).log_p == pytest.approx(float(want), rel=1e-9)
     # Units of the drivers do not matter.
     scale = np.array([1e-6, 1.0, 1e6])
-    assert joint_log_p(t * scale, v * np.outer(scale, scale)) == pytest.approx(float(want), rel=1e-7)
+    assert joint_test(t * scale, v * np.outer(scale, scale)).log_p == pytest.approx(float(want), rel=1e-7)
 
 
 def test_joint_p_of_members_that_share_one_coefficient() -> None:
     """Three members of one composite: one degree of freedom, whatever their weights."""
     weights, b, variance = np.array([0.5, -2.0, 3.0]), 0.7, 0.04
-    got = joint_log_p(weights * b, variance * np.outer(weights, weights))
+    got = joint_test(weights * b, variance * np.outer(weights, weights)).log_p
     assert got == pytest.approx(float(stats.chi2.logsf(b**2 / variance, 1)), rel=1e-9)
 
 
 def test_joint_p_without_variance_is_unknown() -> None:
-    assert np.isnan(joint_log_p(np.array([1.0, 2.0]), np.zeros((2, 2))))
+    assert np.isnan(joint_test(np.array([1.0, 2.0]), np.zeros((2, 2))).log_p)

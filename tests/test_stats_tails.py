@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from drivers.stats.tails import UNDERFLOW, log_betainc_tail, log_p_f, log_p_t
+from drivers.stats.tails import UNDERFLOW, log_betainc_tail, log_p_chi2, log_p_f, log_p_t
 
 mpmath = pytest.importorskip("mpmath", reason="needs mpmath for reference values")
 
@@ -114,3 +114,18 @@ def test_tail_of_the_beta_function() -> None:
     with mpmath.workdps(40):
         want = float(mpmath.log(mpmath.betainc(200, 3, 0, mpmath.mpf(1) / 9, regularized=True)))
     assert float(log_betainc_tail(200.0, 3.0, 8.0)) == pytest.approx(want, rel=RTOL)
+
+
+@pytest.mark.parametrize("df", [1, 2, 3, 8, 30])
+@pytest.mark.parametrize("x", [0.1, 1.0, 10.0, 100.0, 1250.0, 1300.0, 1500.0, 1e4, 1e6])
+def test_chi_square_against_mpmath(x: float, df: int) -> None:
+    with mpmath.workdps(40):
+        want = float(mpmath.log(mpmath.gammainc(mpmath.mpf(df) / 2, mpmath.mpf(x) / 2, regularized=True)))
+    assert float(log_p_chi2(x, df)) == pytest.approx(want, rel=RTOL, abs=1e-14)
+
+
+def test_chi_square_edges() -> None:
+    assert float(log_p_chi2(0.0, 3)) == 0.0
+    assert np.isnan(log_p_chi2(np.nan, 3))
+    assert float(log_p_chi2(np.inf, 3)) == -np.inf
+    assert log_p_chi2([1.0, 4000.0], 2).tolist() == pytest.approx([-0.5, -2000.0])

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from drivers.errors import FitError
 from drivers.methods.equations import best_log_likelihood, fit_equation
-from drivers.methods.graph import ClaimTest, PathGraph
 from drivers.methods.sample import Sample
+from drivers.spec.path_graph import ClaimTest, PathGraph
 from drivers.spec.terms import Term
 from drivers.stats.dsep import multiple_interval, partial_intervals, partial_tests
 from drivers.stats.linear import partial_correlations

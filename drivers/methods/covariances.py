@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from drivers.errors import FitError
 from drivers.methods.equations import Fitted
-from drivers.methods.graph import PathGraph
 from drivers.methods.sample import Sample
+from drivers.spec.path_graph import PathGraph
 from drivers.stats.dsep import partial_intervals, partial_tests
 from drivers.stats.linear import residual_correlation
 

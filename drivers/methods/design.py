@@ -142,10 +142,10 @@ def _columns(term: Term, categories: dict[str, tuple[str, ...]]) -> list[Column]
     for factor in term.factors:
         if factor.categorical:
             name = factor.variables[0]
-            choices.append([(f"{factor.text}[{v}]", (name, i)) for i, v in enumerate(categories[name])])
+            choices.append([(f"{factor.label}[{v}]", (name, i)) for i, v in enumerate(categories[name])])
         else:
             width = _width(factor)
-            texts = [factor.text] if width == 1 else [f"{factor.text}{d}" for d in range(1, width + 1)]
+            texts = [factor.label] if width == 1 else [f"{factor.label}{d}" for d in range(1, width + 1)]
             choices.append([(text, None) for text in texts])
     made = []
     for combination in product(*reversed(choices)):

@@ -13,23 +13,26 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from drivers.errors import Fault, FitError, SpecError
+from drivers.errors import FitError
 from drivers.methods.claims import TestedClaims, free_log_likelihoods, run_claims
 from drivers.methods.composites import Weighting, regression_terms, weigh
 from drivers.methods.covariances import CorrelatedErrors, correlated_errors
 from drivers.methods.design import make_design
 from drivers.methods.equations import Fitted, fit_equation
-from drivers.methods.graph import PathGraph, make_graph
 from drivers.methods.result import Summary, frame
 from drivers.methods.rows import psem_records
 from drivers.methods.sample import Sample
 from drivers.spec.bound import BoundModel
+from drivers.spec.path_graph import PathGraph, make_graph
 from drivers.spec.terms import Term
 from drivers.stats.dsep import FishersC, fishers_c
 from drivers.stats.likelihood import Criteria, chi_square, dsep_criteria, information_criteria
 from drivers.table import Partition, PixelTable, Stratum
 
 Array = NDArray[np.float64]
+
+FEWEST_PIXELS = 3
+"""A slope and its error need three."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,14 +152,6 @@ class PsemFitter:
 
     def __init__(self, model: BoundModel, table: PixelTable, partition: Partition) -> None:
         self._graph = make_graph(model)
-        if model.options.standardize == "range" and model.composites:
-            raise SpecError(
-                Fault(
-                    f"model `{model.name}`: `standardize: range` needs variables with a range; "
-                    "a composite has none",
-                    hint="use `standardize: scale`",
-                )
-            )
         self._partition = partition
         groups = [e.random for e in model.equations if e.random is not None]
         self._design = make_design(table, _terms(self._graph), groups)
@@ -173,6 +168,8 @@ class PsemFitter:
             With the reason why the stratum cannot be fitted.
         """
         moments = self._cells.merged(stratum.cells)
+        if 0 < moments.rows < FEWEST_PIXELS:
+            raise FitError(f"too few pixels: {moments.rows} with a value in every variable")
         if moments.rows == 0:
             raise FitError(
                 "no pixels in this stratum"

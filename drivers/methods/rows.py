@@ -32,7 +32,7 @@ def psem_records(fit: Fit, steps: Sequence[Step], notes: Sequence[str]) -> dict[
         "dsep": _claim_rows(fit),
         "fit": [_fit_row(fit, notes)],
         "r2": [
-            {"response": e.equation.response.text, "r2": e.r2, "r2_conditional": e.r2_conditional}
+            {"response": e.equation.response.label, "r2": e.r2, "r2_conditional": e.r2_conditional}
             for e in fit.equations
         ],
         "trail": [_step_row(step) for step in steps],
@@ -62,10 +62,10 @@ def _path_rows(fit: Fit, e: Fitted) -> list[Row]:
     rows: list[Row] = []
     for term in e.equation.terms:
         mine = [i for i, owner in enumerate(e.selection.terms) if owner == term.text]
-        common = {"response": e.equation.response.text, "op": "~", "group": _group(fit, term)}
+        common = {"response": e.equation.response.label, "op": "~", "group": _group(fit, term)}
         if len(mine) > 1 or any(factor.categorical for factor in term.factors):
             statistic, df, joint = e.joint_test(term.text)
-            rows.append({**common, "term": term.text, "statistic": statistic, **_test(df, joint)})
+            rows.append({**common, "term": term.label, "statistic": statistic, **_test(df, joint)})
         rows += [{**common, **made[i], **_test(made[i]["df"], made[i]["log_p"])} for i in mine]
     return rows
 
@@ -133,8 +133,8 @@ def _claim_rows(fit: Fit) -> list[Row]:
     )
     return [
         {
-            "response": forms[claim.response].text,
-            "term": forms[claim.cause].text,
+            "response": forms[claim.response].label,
+            "term": forms[claim.cause].label,
             "given": given,
             "statistic": statistic,
             **_test(df, log_p),
@@ -151,7 +151,7 @@ def _claim_rows(fit: Fit) -> list[Row]:
 def _fit_row(fit: Fit, notes: Sequence[str]) -> Row:
     c = fit.fishers_c
     messages = ["saturated: no path is missing, so nothing can be tested"] if not c.df else []
-    curved = sorted({t.text for e in fit.graph.equations for t in e.terms if _is_curved(fit, t)})
+    curved = sorted({t.label for e in fit.graph.equations for t in e.terms if _is_curved(fit, t)})
     if curved:
         names = ", ".join(f"`{text}`" for text in curved)
         messages.append(f"{names} act as drivers of their own: effects that pass through them are not summed")
@@ -181,9 +181,9 @@ def _fit_row(fit: Fit, notes: Sequence[str]) -> Row:
 
 def _is_curved(fit: Fit, term: Term) -> bool:
     """Whether a term is a product or function of a variable that has causes in the model."""
-    if len(term.factors) == 1 and term.factors[0].plain:
+    if not any(fit.graph.has_equation(v) for v in term.variables):
         return False
-    return any(fit.graph.has_equation(v) and fit.graph.forms[v].text != term.text for v in term.variables)
+    return len(term.factors) > 1 or fit.graph.forms[term.variables[0]].text != term.text
 
 
 def _equivalence(fit: Fit) -> Row:
@@ -212,7 +212,7 @@ def _step_row(step: Step) -> Row:
     return {
         "step": step.step,
         "action": step.action,
-        "response": step.response,
+        "response": before.graph.forms[step.response].label,
         "term": step.term,
         "p_value": float(np.exp(step.log_p)),
         "fishers_c": after.fishers_c.c,

@@ -142,7 +142,8 @@ class Sample:
         if len(infinite):
             names = _listed(self.label(c) for c in dict.fromkeys(infinite.tolist()))
             raise FitError(
-                f"{names} is infinite or undefined for some pixels (a logarithm or root of zero or less?)"
+                f"{names} is infinite or undefined for some pixels: a logarithm or root of zero or less, a "
+                "division by zero, or an overflow"
             )
         flat = index[self.moments.constant[index]]
         if len(flat):
@@ -153,7 +154,8 @@ class Sample:
         """The error that names which columns are combinations of which."""
         found = aliased(self.moments, columns)
         if not found:
-            return FitError(f"the columns of {where} are collinear")
+            # Nothing among the predictors: then it is the response that they make up.
+            return FitError(f"the predictors in {where} reproduce it exactly; one of them is made from it")
         reasons = [f"`{self.label(c)}` is a combination of {_listed(map(self.label, of))}" for c, of in found]
         return FitError(f"collinear columns in {where}: {'; '.join(reasons)}; leave one of them out")
 

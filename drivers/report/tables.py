@@ -19,6 +19,7 @@ from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 
+from drivers.glossary import COLUMNS
 from drivers.report.numbers import is_missing
 
 EPOCH = datetime.datetime(2000, 1, 1)
@@ -33,15 +34,13 @@ WIDEST_COLUMN = 48
 ROWS_MEASURED = 200
 """Rows that decide a column's width."""
 
-# fmt: off
-TEXT_COLUMNS = frozenset((
-    "model", "stratum", "response", "op", "term", "group", "given", "method", "status", "message",
-    "verdict", "equivalence_verdict", "driver", "kind", "via", "source", "action", "measure",
-    "scheme", "fold", "driver_a", "driver_b", "breaks", "type", "class_a", "class_b", "quantity",
-    "stratum_a", "stratum_b", "sign", "agreement",
-))
-# fmt: on
-"""Columns that are text even where every value looks like a number (a stratum called `1`)."""
+TEXT_COLUMNS = frozenset(name for name, column in COLUMNS.items() if not column.unit) - {
+    "selects_on_response"
+}
+"""Columns that are text even where every value looks like a number (a stratum called `1`).
+
+Those without a unit, but for the one that holds truth values.
+"""
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:

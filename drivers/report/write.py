@@ -2,71 +2,72 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
-import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from drivers.errors import Fault, TableError
 from drivers.report.page import make_figures, render_page, slugs
 from drivers.report.run_tables import RunTables
 from drivers.report.tables import read_csv, write_csv, write_xlsx
+from drivers.report.target import (
+    RUN,
+    cannot_write,
+    check_target,
+    clear_leftovers,
+    is_ours,
+    is_report,
+    make_folders,
+    remove_empty,
+    temporary,
+)
 
-RUN = "run.json"
-OURS = frozenset({"index.html", RUN, "tables", "tables.xlsx", "figures"})
-"""What a report folder holds of ours; anything else that lies in it is the user's and survives a rerun."""
+__all__ = ["check_target", "is_report", "read_report", "write_report"]
+
+FILES = "files"
+"""The key of run.json that lists what we wrote. Whatever else lies in a report is the user's."""
 
 
 def write_report(run: RunTables, out: Path) -> None:
     """Write `tables/*.csv`, `tables.xlsx`, `figures/*.svg`, `run.json` and `index.html` into `out`.
 
-    A report that is there already is replaced; a folder that is not ours, or a file, is refused and
-    left alone.
+    A report that is there already is replaced; files that the user laid into it stay, also in
+    `tables/` and `figures/`, unless the new report has a file of that name. A folder that is not
+    ours, or a file, is refused and left alone.
 
     Raises
     ------
     TableError
-        When `out` exists and is not a report.
+        When `out` exists and is not a report, or when it cannot be written; nothing is left then.
     """
-    out = Path(out).resolve()
+    out = Path(out)
     check_target(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    out = out.resolve()
+    made: list[Path] = []
     try:
-        fresh.chmod(0o777 & ~_umask())
-        _fill(run, fresh)
-        _swap(fresh, out)
-    except BaseException:
-        shutil.rmtree(fresh, ignore_errors=True)
+        made = make_folders(out.parent)
+        clear_leftovers(out)
+        fresh = temporary(out, "new")
+        try:
+            fresh.chmod(0o777 & ~_umask())
+            _fill(run, fresh)
+            if out.exists():
+                _keep(out, fresh, "", _written(out))
+            _swap(fresh, out)
+        except BaseException:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise
+    except BaseException as error:
+        remove_empty(made)
+        if isinstance(error, OSError | shutil.Error):
+            raise cannot_write(out, error) from error
         raise
-
-
-def check_target(out: Path) -> None:
-    """Refuse a place that a report must not take; callers may ask before hours of fitting."""
-    if not out.exists():
-        return
-    if not out.is_dir():
-        raise TableError(
-            Fault(f"cannot write a report to {out}: it is a file", hint="name another folder with --out")
-        )
-    if any(out.iterdir()) and not is_report(out):
-        raise TableError(
-            Fault(
-                f"cannot write a report to {out}: the folder is not empty and is not a report",
-                hint="name another folder with --out, or empty this one",
-            )
-        )
-
-
-def is_report(out: Path) -> bool:
-    """Whether a folder was written by ecodrivers: it has a run.json that holds a run."""
-    try:
-        facts = json.loads((out / RUN).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(facts, dict)
 
 
 def read_report(out: Path) -> RunTables:
@@ -75,16 +76,51 @@ def read_report(out: Path) -> RunTables:
     Raises
     ------
     TableError
-        When `out` is not a report.
+        When `out` is not a report, or when one of its files is damaged.
     """
     out = Path(out)
-    if not is_report(out):
-        raise TableError(
-            Fault(f"{out} is not a report: it has no {RUN}", hint="`drivers run SPEC` writes one")
+    try:
+        words = (out / RUN).read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        raise _not_a_report(out, f"it has no {RUN}") from None
+    except (OSError, ValueError) as error:
+        raise _unreadable(out / RUN, error) from error
+    try:
+        meta = json.loads(words)
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(out / RUN, error) from error
+    if not is_ours(meta):
+        raise _not_a_report(out, f"its {RUN} was not written by ecodrivers")
+    facts: dict[str, Any] = {name: value for name, value in meta.items() if name != FILES}
+    tables = {path.stem: _table(path) for path in sorted((out / "tables").glob("*.csv"))}
+    return RunTables(tables, facts)
+
+
+def _table(path: Path) -> pd.DataFrame:
+    try:
+        return read_csv(path)
+    except (OSError, ValueError, csv.Error) as error:
+        raise _unreadable(path, error) from error
+
+
+def _not_a_report(out: Path, why: str) -> TableError:
+    return TableError(Fault(f"{out} is not a report: {why}", hint="`drivers run SPEC` writes one"))
+
+
+def _unreadable(path: Path, error: Exception) -> TableError:
+    why = str(error)
+    if isinstance(error, UnicodeDecodeError):
+        why = f"it is not UTF-8 (byte {error.start})"
+    elif isinstance(error, json.JSONDecodeError):
+        why = f"it is not JSON ({error})"
+    elif isinstance(error, OSError) and error.strerror:
+        why = error.strerror[0].lower() + error.strerror[1:]
+    return TableError(
+        Fault(
+            f"{path} cannot be read: {why}",
+            hint="the report is damaged: `drivers run SPEC` writes it anew into another folder",
         )
-    meta: dict[str, Any] = json.loads((out / RUN).read_text(encoding="utf-8"))
-    tables = {path.stem: read_csv(path) for path in sorted((out / "tables").glob("*.csv"))}
-    return RunTables(tables, meta)
+    )
 
 
 def _fill(run: RunTables, folder: Path) -> None:
@@ -97,31 +133,72 @@ def _fill(run: RunTables, folder: Path) -> None:
     for key, drawn in figures.items():
         for name, svg in drawn.items():
             _write(folder / "figures" / f"{names[key]}--{name}", svg)
-    _write(
-        folder / RUN, json.dumps(run.meta, indent=2, sort_keys=True, ensure_ascii=False, default=str) + "\n"
-    )
     _write(folder / "index.html", render_page(run, figures))
+    found = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    facts = {**run.meta, FILES: sorted([*found, RUN])}
+    _write(folder / RUN, json.dumps(facts, indent=2, sort_keys=True, ensure_ascii=False, default=str) + "\n")
 
 
 def _write(path: Path, words: str) -> None:
     path.write_text(words, encoding="utf-8", newline="\n")
 
 
+def _written(out: Path) -> set[str]:
+    """What the report in `out` says we wrote; nothing when it does not say, so that nothing is lost."""
+    try:
+        facts = json.loads((out / RUN).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return set()
+    listed = facts.get(FILES) if isinstance(facts, dict) else None
+    return {name for name in listed if isinstance(name, str)} if isinstance(listed, list) else set()
+
+
+def _keep(old: Path, new: Path, below: str, written: Collection[str]) -> None:
+    """Take along what the user laid into the old report.
+
+    It is copied (linked, where the disk can) and not moved: whenever a run is killed, either the old
+    report or the new one has all of it.
+    """
+    for entry in sorted(old.iterdir()):
+        name, target = f"{below}{entry.name}", new / entry.name
+        if name in written:
+            continue
+        if entry.is_symlink():
+            if not os.path.lexists(target):
+                target.symlink_to(os.readlink(entry), target_is_directory=entry.is_dir())
+        elif entry.is_dir() and target.is_dir():
+            _keep(entry, target, f"{name}/", written)
+        elif os.path.lexists(target):
+            continue
+        elif entry.is_dir():
+            shutil.copytree(entry, target, symlinks=True, copy_function=_link)
+        elif entry.is_file():
+            _link(str(entry), str(target))
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
 def _swap(fresh: Path, out: Path) -> None:
-    """Put the new folder in place of the old; what the user laid into the old one moves along."""
+    """Put the new folder in place of the old one."""
     if not out.exists():
         fresh.rename(out)
         return
-    old = Path(tempfile.mkdtemp(prefix=f".{out.name}-old-", dir=out.parent))
-    out.rename(old)  # onto an empty folder: replaces it
+    old = temporary(out, "old")
+    try:
+        out.rename(old)  # onto an empty folder: replaces it
+    except OSError:
+        old.rmdir()
+        raise
     try:
         fresh.rename(out)
     except OSError:
         old.rename(out)
         raise
-    for entry in sorted(old.iterdir()):
-        if entry.name not in OURS:
-            entry.rename(out / entry.name)
     shutil.rmtree(old, ignore_errors=True)
 
 

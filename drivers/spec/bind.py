@@ -15,6 +15,7 @@ from drivers.spec.formula import ParsedEquation
 from drivers.spec.graph import causal_order, cycles
 from drivers.spec.lookup import LeftSide, Lookup
 from drivers.spec.model import ModelFile
+from drivers.spec.path_graph import direction_problems
 from drivers.spec.terms import Call, Factor, Name, Span, Term
 from drivers.spec.tokens import Refused, quoted_name
 from drivers.spec.vocabulary import Vocabulary
@@ -115,7 +116,20 @@ class _Binder:
         self._check_regression()
         if self.faults or not self.model.whole:
             return None
-        return self._finish(parents, ranks)
+        bound = self._finish(parents, ranks)
+        self._check_claims(bound)
+        return None if self.faults else bound
+
+    def _check_claims(self, bound: BoundModel) -> None:
+        """What only the whole model tells: claims without direction, options that do not suit it."""
+        name = self.model.name
+        for problem in direction_problems(bound):
+            span = self.about[problem.node].span if problem.node in self.about else Span(0, 0)
+            self._fault(f"model `{name}`: {problem.message}", span, problem.hint)
+        if bound.options.standardize == "range" and bound.composites:
+            message = "`standardize: range` needs variables with a range; a composite has none"
+            span = self.composite_lines[bound.composites[0].name].span
+            self._fault(f"model `{name}`: {message}", span, "use `standardize: scale`")
 
     def _fault(self, message: str, span: Span, hint: str = "") -> None:
         self.lookup.fault(message, span, hint)
@@ -310,6 +324,7 @@ class _Binder:
     def _check_regression(self) -> None:
         """Weights by regression need the equation of the response, and members that are not the response."""
         response = self._study_response()
+        self._check_shared(response)
         for name, composite in self.composites.items():
             if composite.how != "regression" or not self.words.responses:
                 continue
@@ -321,6 +336,25 @@ class _Binder:
                 self._fault(f"{message}, and there is no equation for {wanted}", span, hint)
             elif response in composite_columns(composite):
                 self._fault(f"{message}, so `{response}` cannot be a member", span)
+
+    def _check_shared(self, response: str | None) -> None:
+        """A member has one coefficient in the regression; in two places it would count twice."""
+        homes: dict[str, str] = {}
+        used = self.equations[response].equation.parents if response in self.equations else ()
+        for name, composite in self.composites.items():
+            if composite.how != "regression":
+                continue
+            span = self.composite_lines[name].span
+            for column in composite_columns(composite):
+                other = homes.setdefault(column, name)
+                if other != name:
+                    message = f"`{column}` is a member of `{other}` and of `{name}`"
+                    hint = "a regression weight belongs to one composite; choose other weights or one home"
+                    self._fault(message, span, hint)
+                elif column in used:
+                    message = f"`{column}` is a member of `{name}` and stands by itself in `{response} ~ ...`"
+                    hint = "its regression weight holds all of its effect; leave out one of the two"
+                    self._fault(message, span, hint)
 
     def _study_response(self) -> str | None:
         return next((name for name in self.words.responses if name in self.equations), None)

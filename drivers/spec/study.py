@@ -160,6 +160,10 @@ class _Reader:
             self.faults.append(Fault(message, self.places.key(("change",)), "remove the key `change`"))
         known = not {"response", "drivers"} & unsound and len(self.faults) == before
         vocabulary = _vocabulary(self.document.file, roles.responses, roles.drivers, roles.groups)
+        if not study.fit and "fit" not in unsound and study.change is None:
+            place = self.places.key(("fit",) if study.fit is not None else ("study",))
+            hint = "add `fit: [{models: [NAME], over: [all]}]`"
+            self.faults.append(Fault("the study asks for nothing: `fit` names no model", place, hint))
         fits = self._fits(study, strata, "strata" not in unsound)
         self._check_roles(study, unsound)
         self._bind(vocabulary if known else None)

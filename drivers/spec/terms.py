@@ -82,6 +82,11 @@ class Factor:
     categorical: bool = field(compare=False, default=False)
 
     @property
+    def label(self) -> str:
+        """The factor as the tables show it: a variable by its bare name."""
+        return self.expression.text if isinstance(self.expression, Name) else self.text
+
+    @property
     def plain(self) -> bool:
         """Whether the factor is one numeric variable as it stands in the table."""
         return isinstance(self.expression, Name) and not self.categorical
@@ -97,6 +102,11 @@ class Term:
     def text(self) -> str:
         """The factors joined by `:`, as in R."""
         return ":".join(factor.text for factor in self.factors)
+
+    @cached_property
+    def label(self) -> str:
+        """The term as the tables show it: variables by their bare names."""
+        return ":".join(factor.label for factor in self.factors)
 
     @cached_property
     def variables(self) -> tuple[str, ...]:

@@ -91,7 +91,10 @@ def fit_random_intercept(y: Array, x: Array, groups: NDArray[np.integer]) -> Mix
         return np.asarray(gram - (sums * (ratio / (1 + counts * ratio))[:, None]).T @ sums)
 
     def residual(matrix: Array) -> float:
-        return float(np.linalg.cholesky(matrix)[-1, -1] ** 2)
+        try:
+            return float(np.linalg.cholesky(matrix)[-1, -1] ** 2)
+        except np.linalg.LinAlgError as error:
+            raise FitError("the predictors reproduce the response exactly, or each other") from error
 
     def deviance(ratio: float) -> float:
         return float(

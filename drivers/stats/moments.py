@@ -75,20 +75,22 @@ class Moments:
     @cached_property
     def sd(self) -> Array:
         """Standard deviations with divisor `weight` - 1, shape (p,)."""
-        return np.sqrt(np.diag(self.cross) / (self.weight - 1.0))
+        with np.errstate(all="ignore"):
+            return np.sqrt(np.diag(self.cross) / (self.weight - 1.0))
 
     @cached_property
     def correlation(self) -> Array:
         """Correlations, shape (p, p); NaN where a column does not vary."""
-        scale = np.sqrt(np.diag(self.cross))
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):
+            scale = np.sqrt(np.diag(self.cross))
             return np.asarray(self.cross / np.outer(scale, scale))
 
     @cached_property
     def constant(self) -> NDArray[np.bool_]:
         """Which columns do not vary beyond the rounding of their mean, shape (p,)."""
-        unit = CONSTANT_ULPS * np.finfo(np.float64).eps * np.abs(self.mean)
-        flat: NDArray[np.bool_] = np.diag(self.cross) <= self.weight * unit**2
+        with np.errstate(all="ignore"):
+            unit = CONSTANT_ULPS * np.finfo(np.float64).eps * np.abs(self.mean)
+            flat: NDArray[np.bool_] = np.diag(self.cross) <= self.weight * unit**2
         return flat
 
     def extend(self, weights: Array) -> Moments:
@@ -128,14 +130,15 @@ class CellMoments:
     def merged(self, cells: Sequence[int]) -> Moments:
         """The moments of some cells taken together; empty cells count for nothing."""
         index = np.asarray([c for c in cells if self.weight[c] > 0], dtype=np.intp)
-        return _merged(
-            self.rows[index],
-            self.weight[index],
-            self.mean[index],
-            self.cross[index],
-            self.low[index],
-            self.high[index],
-        )
+        with np.errstate(all="ignore"):
+            return _merged(
+                self.rows[index],
+                self.weight[index],
+                self.mean[index],
+                self.cross[index],
+                self.low[index],
+                self.high[index],
+            )
 
     def __add__(self, other: CellMoments) -> CellMoments:
         """Moments of the same cells over both sets of rows."""
@@ -236,7 +239,9 @@ def cell_moments(
     starts = range(0, rows, CHUNK_ROWS)
 
     def work(start: int) -> _Part:
-        return _chunk(read(start, min(start + CHUNK_ROWS, rows)), cells, width, extremes)
+        # What overflows or is undefined shows as a moment that is not finite, and is judged there.
+        with np.errstate(all="ignore"):
+            return _chunk(read(start, min(start + CHUNK_ROWS, rows)), cells, width, extremes)
 
     total = CellMoments(
         np.zeros(cells, dtype=np.int64),
@@ -260,6 +265,11 @@ def cell_moments(
 def _absorb(total: CellMoments, part: _Part) -> None:
     """Add a chunk to running totals, in place (Chan, Golub & LeVeque, equations 1.4 and 1.5)."""
     g = part.cells
+    with np.errstate(all="ignore"):
+        _add(total, part, g)
+
+
+def _add(total: CellMoments, part: _Part, g: NDArray[np.intp]) -> None:
     before = total.weight[g]
     both = before + part.weight
     apart = part.mean - total.mean[g]

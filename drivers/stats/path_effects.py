@@ -70,23 +70,30 @@ def delta_error(gradients: Array, variance: Array) -> Array:
     return np.asarray(np.sqrt(np.maximum(squared, 0.0)))
 
 
-def joint_log_p(effects: Array, variance: Array) -> float:
-    """ln p of the Wald test that all of d effects are zero.
+@dataclass(frozen=True, slots=True)
+class JointTest:
+    """A Wald test that all of several effects are nil: ln p and its degrees of freedom."""
 
-    Notes
-    -----
-    χ² = t' V⁺ t on rank(V) degrees of freedom: members of one composite share its one coefficient, so V
-    need not have full rank.
+    log_p: float
+    df: int
+
+
+def joint_test(effects: Array, variance: Array) -> JointTest:
+    """χ² = t' V⁺ t on rank(V) degrees of freedom, for effects t of shape (d,).
+
+    Members of one composite share its one coefficient, so V need not have full rank; its rank is 0 and
+    ln p NaN where nothing is estimated.
     """
     scale = np.sqrt(np.maximum(np.diag(variance), 0.0))
     moving = scale > 0
     if not moving.any():
-        return float("nan")
+        return JointTest(float("nan"), 0)
     unit = variance[np.ix_(moving, moving)] / np.outer(scale[moving], scale[moving])
     values, vectors = np.linalg.eigh(unit)
     kept = values > RANK_TOLERANCE * values[-1]
     along = (effects[moving] / scale[moving]) @ vectors[:, kept]
-    return float(log_p_chi2((along**2 / values[kept]).sum(), kept.sum()))
+    df = int(kept.sum())
+    return JointTest(float(log_p_chi2((along**2 / values[kept]).sum(), df)), df)
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,7 @@ PROBES = (
     "rsquared_lme_NA_rows",
     "std_with_NA",
 )
+RAW = ("lme_DD_lat_site_ML", "sleep_lmer_ML", "glmer_live_site")
 PATHS = ("keeley_docs_chain", "keeley_mediation")
 """lavaan's recursive path models of the same plots."""
 
@@ -79,8 +80,7 @@ def trimmed(shared: Path) -> dict[str, dict[str, Any]]:
         "psem_mixed.json": {
             "versions": mixed["versions"],
             site: _trim(mixed[site]),
-            "lme_DD_lat_site_ML": mixed["raw_fits"]["lme_DD_lat_site_ML"],
-            "sleep_lmer_ML": mixed["raw_fits"]["sleep_lmer_ML"],
+            **{name: mixed["raw_fits"][name] for name in RAW},
         },
         "psem_probes.json": {
             "versions": probes["versions"],

@@ -113,16 +113,43 @@ def make_graph(
     names = nodes if nodes is not None else _nodes(model)
     parents = {e.node: e.parents for e in model.equations}
     order = topological_order(names, parents)
-    members = {frozenset((c.name, v)) for c in model.composites for t in c.members for v in t.variables}
-    joined = {frozenset(pair) for pair in model.covariances} | members
-    claims = basis_set(order, parents, joined)
+    joined = _joined(model)
+    claims, problems = _directed(
+        model, [ClaimTest(c.cause, c.response) for c in basis_set(order, parents, joined)], parents
+    )
+    if problems:
+        raise SpecError(Fault(problem.message, hint=problem.hint) for problem in problems)
     return PathGraph(
         model,
         order,
         parents,
         forms if forms is not None else {name: _form(model, name) for name in names},
-        _directed(model, [ClaimTest(c.cause, c.response) for c in claims], parents),
+        claims,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A claim that cannot be tested as the options stand: about which node, what, and what to do."""
+
+    node: str
+    message: str
+    hint: str
+
+
+def direction_problems(model: BoundModel) -> tuple[Problem, ...]:
+    """The claims of a model that have no natural direction and are given none."""
+    names = _nodes(model)
+    parents = {e.node: e.parents for e in model.equations}
+    order = topological_order(names, parents)
+    claims = basis_set(order, parents, _joined(model))
+    return _directed(model, [ClaimTest(c.cause, c.response) for c in claims], parents)[1]
+
+
+def _joined(model: BoundModel) -> set[frozenset[str]]:
+    """Pairs that nothing is claimed of: correlated errors, and composites with their members."""
+    members = {frozenset((c.name, v)) for c in model.composites for t in c.members for v in t.variables}
+    return {frozenset(pair) for pair in model.covariances} | members
 
 
 def _nodes(model: BoundModel) -> tuple[str, ...]:
@@ -155,24 +182,20 @@ def _form(model: BoundModel, name: str) -> Term:
 
 def _directed(
     model: BoundModel, claims: list[ClaimTest], parents: dict[str, tuple[str, ...]]
-) -> tuple[ClaimTest, ...]:
+) -> tuple[tuple[ClaimTest, ...], tuple[Problem, ...]]:
     """Give every claim its direction; a Gaussian pair's test is the same either way."""
     linear = {e.node for e in model.equations if e.family == "gaussian"}
     wanted = {frozenset(pair): pair for pair in map(_arrow, model.options.direction)}
     causes = {name for e in model.equations for name in e.parents}
-    made, faults = [], []
+    made, problems = [], []
     for claim in claims:
         pair = frozenset((claim.cause, claim.response))
         curved = {n for n in pair if n in parents and n not in linear}
         if pair in wanted:
             response, cause = wanted[pair]
             if response not in parents:
-                faults.append(
-                    Fault(
-                        f"model `{model.name}`: direction `{response} <- {cause}` needs an equation of "
-                        f"`{response}`, which has none"
-                    )
-                )
+                message = f"direction `{response} <- {cause}` needs an equation of `{response}`"
+                problems.append(Problem(claim.response, message, "turn the arrow round, or leave it out"))
             made.append(ClaimTest(cause, response))
         elif not curved & causes or pair - set(parents) or claim.cause in ancestors(claim.response, parents):
             made.append(claim)
@@ -180,17 +203,17 @@ def _directed(
             made.append(replace(claim, both_ways=True))
         else:
             a, b = claim.cause, claim.response
-            faults.append(
-                Fault(
-                    f"model `{model.name}`: the claim that `{a}` and `{b}` are independent has no natural "
-                    f"direction, and `{sorted(curved & causes)[0]}` is not Gaussian, so its two tests differ",
-                    hint=f"add to options `direction: [{b} <- {a}]` or `direction: [{a} <- {b}]`, or "
-                    f"`conserve: true` for the smaller p of both, or join them: `{a} ~~ {b}`",
-                )
+            curve = min(curved & causes)
+            message = (
+                f"the claim that `{a}` and `{b}` are independent has no natural direction, and `{curve}` is "
+                "not Gaussian, so its two tests differ"
             )
-    if faults:
-        raise SpecError(faults)
-    return tuple(made)
+            hint = (
+                f"add to options `direction: [{b} <- {a}]` or `direction: [{a} <- {b}]`, or "
+                f"`conserve: true` for the smaller p of both, or join them: `{a} ~~ {b}`"
+            )
+            problems.append(Problem(curve, message, hint))
+    return tuple(made), tuple(problems)
 
 
 def _arrow(text: str) -> tuple[str, str]:

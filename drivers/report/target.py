@@ -1,0 +1,159 @@
+"""Where a report may be written: folders of ours, folders that can be made, and what a killed run left."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, Literal
+
+from drivers.errors import Fault, TableError
+
+RUN = "run.json"
+HINT = "name another folder with --out"
+LONGEST = 120
+"""Bytes of a report's name that a temporary folder's name repeats; file systems allow some 255 in all."""
+
+
+def check_target(out: Path) -> None:
+    """Refuse a place that a report must not or cannot take; callers may ask before hours of fitting.
+
+    What a report needs is tried (a folder beside `out`, and `out` itself) and taken away again.
+
+    Raises
+    ------
+    TableError
+        When `out` is a file or a folder that is not ours, or when nothing can be written there.
+    """
+    out = Path(out)
+    try:
+        out = out.resolve()
+        there = out.exists()
+        if there and not out.is_dir():
+            raise TableError(Fault(f"cannot write a report to {out}: it is a file", hint=HINT))
+        if there and any(out.iterdir()) and not is_report(out):
+            raise TableError(
+                Fault(
+                    f"cannot write a report to {out}: the folder is not empty and is not a report",
+                    hint=f"{HINT}, or empty this one",
+                )
+            )
+        _try(out, there=there)
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: links that go in a circle
+        raise cannot_write(out, error) from error
+
+
+def cannot_write(out: Path, error: Exception) -> TableError:
+    """The refusal that a fault of the file system becomes."""
+    why = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        named = error.filename if isinstance(error.filename, str) else ""
+        about = f" ({named})" if named and Path(named).name != out.name else ""
+        why = error.strerror[0].lower() + error.strerror[1:] + about
+    return TableError(Fault(f"cannot write a report to {out}: {why}", hint=HINT))
+
+
+def is_report(out: Path) -> bool:
+    """Whether a folder was written by ecodrivers: its run.json says which ecodrivers ran, on what bytes."""
+    try:
+        return is_ours(json.loads((out / RUN).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return False
+
+
+def is_ours(facts: Any) -> bool:
+    """Whether the contents of a run.json are those that a run writes; many programs write a run.json."""
+    if not isinstance(facts, dict) or "sha256" not in facts:
+        return False
+    versions = facts.get("versions")
+    return isinstance(versions, dict) and "ecodrivers" in versions
+
+
+def make_folders(folder: Path) -> list[Path]:
+    """Make a folder and those above it; return the ones made, the deepest first, so they can be removed."""
+    missing = []
+    at = folder
+    while not at.exists():
+        missing.append(at)
+        at = at.parent
+    made: list[Path] = []
+    try:
+        for each in reversed(missing):
+            each.mkdir(exist_ok=True)
+            made.insert(0, each)
+        if not folder.is_dir():
+            folder.mkdir()  # a file is in the way: raises the error that says so
+    except OSError:
+        remove_empty(made)
+        raise
+    return made
+
+
+def remove_empty(folders: list[Path]) -> None:
+    """Remove folders that are still empty; another run may have moved in."""
+    for folder in folders:
+        try:
+            folder.rmdir()
+        except OSError:
+            return
+
+
+def _try(out: Path, *, there: bool) -> None:
+    """Make what a report needs, and unmake it."""
+    made = make_folders(out.parent)
+    try:
+        temporary(out, "new").rmdir()
+        if not there:
+            out.mkdir()
+            out.rmdir()
+    finally:
+        remove_empty(made)
+
+
+def temporary(out: Path, kind: Literal["new", "old"]) -> Path:
+    """Make a hidden folder beside `out`; its name tells whose it is, so that a later run can clear it away."""
+    return Path(tempfile.mkdtemp(prefix=f".{_stem(out)}-{kind}-{os.getpid()}-", dir=out.parent))
+
+
+def clear_leftovers(out: Path) -> None:
+    """Remove what runs to the same target left when they were killed.
+
+    A run that was killed between two renames left the old report under a hidden name and nothing at
+    `out`: the old report is put back.
+    """
+    pattern = re.compile(rf"\.{re.escape(_stem(out))}-(new|old)-(\d+)-[a-z0-9_]{{8}}")
+    try:
+        siblings = sorted(out.parent.iterdir())
+    except OSError:
+        return
+    for sibling in siblings:
+        found = pattern.fullmatch(sibling.name)
+        if found is None or sibling.is_symlink() or not sibling.is_dir() or _alive(int(found.group(2))):
+            continue
+        if found.group(1) == "old" and not out.exists() and is_report(sibling):
+            sibling.rename(out)
+        else:
+            shutil.rmtree(sibling, ignore_errors=True)
+
+
+def _stem(out: Path) -> str:
+    """The name of a report as its temporary folders carry it; a very long one by its digest."""
+    name = os.fsencode(out.name)
+    return out.name if len(name) <= LONGEST else hashlib.sha256(name).hexdigest()
+
+
+def _alive(process: int) -> bool:
+    """Whether a process runs; where that cannot be asked without harm, it is taken to run."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True
