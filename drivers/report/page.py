@@ -14,7 +14,7 @@ from drivers.report.run_tables import RunTables, text, truth
 from drivers.report.sections import SECTIONS, Section
 from drivers.report.svg import group_colours
 from drivers.report.templating import render
-from drivers.report.wording import cautions, failures, options_text, selecting_strata, verdict
+from drivers.report.wording import cautions, failures, notes, options_text, selecting_strata, verdict
 
 Figures = Mapping[tuple[str, str], Mapping[str, str]]
 """(model, stratum) -> short file name -> SVG."""
@@ -158,6 +158,7 @@ def _stratum(
         "verdict": found,
         "failed": failed,
         "cautions": cautions(run, model, stratum),
+        "notes": notes(run, model, stratum),
         "body": body,
     }
 

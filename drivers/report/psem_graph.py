@@ -20,7 +20,7 @@ def diagram_of(run: RunTables, model: str, stratum: str) -> tuple[list[Node], li
     composites = list(dict.fromkeys(text(row.get("response")) for row in weights))
     latents = list(dict.fromkeys(text(row.get("term")) for row in loadings))
     responses = {text(row.get("response")) for row in rows if row.get("op") in ("~", "=~")}
-    known = {*responses, *composites, *latents, *run.groups, run.response} - {""}
+    known = {*responses, *composites, *latents, *run.groups, *run.responses(model)} - {""}
     edges = [edge for row in _paths(rows) for edge in _edges(row, known)]
     names = list(dict.fromkeys([*composites, *(end for e in edges for end in (e.source, e.target))]))
     r2 = {
@@ -95,16 +95,16 @@ def _variable(term: str, known: set[str]) -> tuple[str, str]:
     return term, ""
 
 
-def driver_effects(run: RunTables, model: str, stratum: str) -> list[Effect]:
-    """Effects of the drivers on the study's response."""
-    rows, named = _effect_rows(run, model, stratum)
+def driver_effects(run: RunTables, model: str, stratum: str, response: str) -> list[Effect]:
+    """Effects of the drivers on one response."""
+    rows, named = _effect_rows(run, model, stratum, response)
     composites = _composites(run, model, stratum)
     return [_effect(name, mine) for name, mine in named.items() if name not in composites and rows]
 
 
-def group_effects(run: RunTables, model: str, stratum: str) -> list[Effect]:
-    """Effects of composites, and of driver groups that no composite stands for."""
-    rows, named = _effect_rows(run, model, stratum)
+def group_effects(run: RunTables, model: str, stratum: str, response: str) -> list[Effect]:
+    """Effects of composites, and of driver groups that no composite stands for, on one response."""
+    rows, named = _effect_rows(run, model, stratum, response)
     composites = _composites(run, model, stratum)
     found = [_effect(name, mine) for name, mine in named.items() if name in composites]
     covered = {effect.group for effect in found} | {effect.name for effect in found}
@@ -120,9 +120,11 @@ def _composites(run: RunTables, model: str, stratum: str) -> set[str]:
     return {text(row.get("response")) for row in rows if row.get("op") == "<~"}
 
 
-def _effect_rows(run: RunTables, model: str, stratum: str) -> tuple[list[Row], dict[str, list[Row]]]:
-    """Rows about the study's response, and those of named drivers by driver, dummies left out."""
-    rows = [r for r in run.rows("effects", model=model, stratum=stratum) if r.get("response") == run.response]
+def _effect_rows(
+    run: RunTables, model: str, stratum: str, response: str
+) -> tuple[list[Row], dict[str, list[Row]]]:
+    """Rows about one response, and those of named drivers by driver, dummies left out."""
+    rows = run.rows("effects", model=model, stratum=stratum, response=response)
     named: dict[str, list[Row]] = {}
     for row in rows:
         if text(row.get("driver")):

@@ -23,7 +23,9 @@ from drivers.report.svg import group_colours
 from drivers.report.templating import render
 from drivers.report.wording import DELTA_NOTE, REGRESSION_WEIGHTS, verdict
 
-DIAGRAM, DRIVERS, GROUPS = "paths.svg", "effects-drivers.svg", "effects-groups.svg"
+DIAGRAM = "paths.svg"
+BARS = (("drivers", driver_effects), ("groups", group_effects))
+"""Whose effects are drawn and listed, and where they come from."""
 
 
 class PsemSection:
@@ -38,20 +40,18 @@ class PsemSection:
             return {}
         where = f"{_title(run, model)} — {stratum_label(stratum)}"
         colours = group_colours(g for g in run.groups.values() if g)
-        found = {
-            DIAGRAM: path_diagram(nodes, edges, title=where, response=run.response or None, colours=colours)
-        }
-        for name, effects, who in (
-            (DRIVERS, driver_effects(run, model, stratum), "drivers"),
-            (GROUPS, group_effects(run, model, stratum), "groups"),
-        ):
-            if effects:
-                found[name] = effect_bars(
-                    effects,
-                    title=f"Effects of the {who} — {stratum_label(stratum)}",
-                    response=run.response,
-                    colours=colours,
-                )
+        names = {node.name for node in nodes}
+        last = next((r for r in reversed(run.responses(model)) if r in names), None)
+        found = {DIAGRAM: path_diagram(nodes, edges, title=where, response=last, colours=colours)}
+        responses = run.effect_responses(model)
+        for k, response in enumerate(responses):
+            on = f" on {response}" if len(responses) > 1 else ""
+            for who, effects_of in BARS:
+                if effects := effects_of(run, model, stratum, response):
+                    title = f"Effects of the {who}{on} — {stratum_label(stratum)}"
+                    found[_bars(who, k)] = effect_bars(
+                        effects, title=title, response=response, colours=colours
+                    )
         return found
 
     def render(self, run: RunTables, model: str, stratum: str, figures: Mapping[str, str]) -> Markup:
@@ -59,23 +59,23 @@ class PsemSection:
         rows = run.rows("coefficients", model=model, stratum=stratum)
         fit = run.fit(model, stratum)
         r2 = run.rows("r2", model=model, stratum=stratum)
+        responses = run.responses(model)
         effects = run.rows("effects", model=model, stratum=stratum)
         weights = [r for r in rows if r.get("op") == "<~"]
         return render(
             "psem.html",
             fit=fit,
             verdict=verdict(fit),
-            response=run.response,
+            response=responses[0],
+            explained=[(name, _r2(run, model, stratum, name)) for name in responses],
             figures={name: Markup(svg) for name, svg in figures.items()},
             diagram=DIAGRAM,
             natural_width=_natural_width(figures.get(DIAGRAM, "")),
-            bars=[figures_name for figures_name in (DRIVERS, GROUPS) if figures_name in figures],
             equations=_equations(rows, r2),
             spatial=any(not is_missing(r.get("n_effective")) for r in rows),
             block=any(not is_missing(r.get("p_block")) for r in rows),
             claims=run.rows("dsep", model=model, stratum=stratum),
-            effects=_totals(run, driver_effects(run, model, stratum), effects),
-            group_effects=_totals(run, group_effects(run, model, stratum), effects),
+            blocks=_blocks(run, model, stratum, figures),
             specific=[r for r in effects if r.get("kind") == "indirect" and text(r.get("driver"))],
             weights=_by_response(weights),
             weights_note=REGRESSION_WEIGHTS,
@@ -89,21 +89,46 @@ class PsemSection:
         strata = run.fitted(model)
         if len(strata) < 2:
             return Markup("")
-        per_driver = [{e.name: e for e in driver_effects(run, model, s)} for s in strata]
-        per_group = [{e.name: e for e in group_effects(run, model, s)} for s in strata]
+        blocks = []
+        for response in run.effect_responses(model):
+            for who, effects_of in reversed(BARS):
+                columns = [{e.name: e for e in effects_of(run, model, s, response)} for s in strata]
+                heading = f"Total effects of the {who} on {response}"
+                blocks.append((heading, _grid(columns, lambda e: (e.total, e.p_value))))
         paths = [_std_paths(run, model, s) for s in strata]
         return render(
             "psem_overview.html",
             strata=strata,
-            response=run.response,
+            explained=[(r, [_r2(run, model, s, r) for s in strata]) for r in run.responses(model)],
             fits=[run.fit(model, s) for s in strata],
             verdicts=[verdict(run.fit(model, s)) for s in strata],
-            blocks=[
-                ("Total effects of the groups", _grid(per_group, lambda e: (e.total, e.p_value))),
-                ("Total effects of the drivers", _grid(per_driver, lambda e: (e.total, e.p_value))),
-                ("Paths", _grid(paths, lambda cell: cell)),
-            ],
+            blocks=[*blocks, ("Paths", _grid(paths, lambda cell: cell))],
         )
+
+
+def _bars(who: str, k: int) -> str:
+    """The file name of the bars of the k-th response; the first needs no number."""
+    return f"effects-{who}-{k + 1}.svg" if k else f"effects-{who}.svg"
+
+
+def _r2(run: RunTables, model: str, stratum: str, response: str) -> Any:
+    """R² of one response; fit.csv has one number for the whole model."""
+    mine = run.rows("r2", model=model, stratum=stratum, response=response)
+    if mine:
+        return mine[0].get("r2")
+    return run.fit(model, stratum).get("r2") if run.responses(model) == [response] else None
+
+
+def _blocks(run: RunTables, model: str, stratum: str, figures: Mapping[str, str]) -> list[dict[str, Any]]:
+    """What the tables hold of each response's effects: bars, and a line per group and per driver."""
+    found = []
+    for k, response in enumerate(run.effect_responses(model)):
+        rows = run.rows("effects", model=model, stratum=stratum, response=response)
+        if rows:
+            block = {who: _totals(run, of(run, model, stratum, response), rows) for who, of in BARS}
+            bars = [_bars(who, k) for who, _ in BARS if _bars(who, k) in figures]
+            found.append({"response": response, "bars": bars, **block})
+    return found
 
 
 def _natural_width(svg: str) -> int:
@@ -156,7 +181,10 @@ def _equations(rows: list[Row], r2: list[Row]) -> list[tuple[str, Row, list[Row]
 def _totals(run: RunTables, effects: list[Effect], rows: list[Row]) -> list[dict[str, Any]]:
     """One line per driver: standardised effects, and the total in the units of the table."""
     units = {str(d.get("name")): unit(d.get("unit")) for d in run.meta.get("drivers") or []}
-    response = unit((run.meta.get("response") or {}).get("unit"))
+    response = text(rows[0].get("response"))
+    measure = unit((run.meta.get("response") or {}).get("unit")) or "1"
+    if response != run.response:  # `log(rich)`, or another variable: its unit is not the response's
+        measure = units.get(response) or response
     lines = []
     for effect in sorted(effects, key=lambda e: -abs(e.total or 0.0)):
         raw = next(
@@ -164,14 +192,13 @@ def _totals(run: RunTables, effects: list[Effect], rows: list[Row]) -> list[dict
                 r
                 for r in rows
                 if r.get("kind") == "total"
-                and r.get("response") == run.response
                 and effect.name
                 in (text(r.get("driver")), "" if text(r.get("driver")) else text(r.get("group")))
             ),
             {},
         )
         per = units.get(effect.name, "")
-        lines.append({"effect": effect, "raw": raw, "unit": f"{response or '1'} per {per}" if per else ""})
+        lines.append({"effect": effect, "raw": raw, "unit": f"{measure} per {per}" if per else ""})
     return lines
 
 

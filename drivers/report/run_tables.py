@@ -64,6 +64,30 @@ class RunTables:
         """The study's response."""
         return text((self.meta.get("response") or {}).get("name"))
 
+    def responses(self, model: str) -> list[str]:
+        """The responses that the section of a model is about, as its tables name them.
+
+        The study's response may be transformed in a model (`log(rich)`), stand beside another, or not
+        be in it; the run says which ones are meant. Where it does not: the study's response if the
+        model has it, else the one that stands last.
+        """
+        told = next((m.get("responses") for m in self.models if m["name"] == model), None)
+        if isinstance(told, list | tuple) and told:
+            return list(dict.fromkeys(str(name) for name in told))
+        found = self._modelled(model)
+        return [self.response] if self.response in found or not found else found[-1:]
+
+    def effect_responses(self, model: str) -> list[str]:
+        """Those of `responses` on which the tables hold effects; others only when there are none of them."""
+        found = list(dict.fromkeys(text(row.get("response")) for row in self.rows("effects", model=model)))
+        return [name for name in self.responses(model) if name in found] or found[-1:]
+
+    def _modelled(self, model: str) -> list[str]:
+        """The responses of a model in the order of its tables."""
+        paths = [row for row in self.rows("coefficients", model=model) if row.get("op") != "<~"]
+        rows = self.rows("effects", model=model) or paths
+        return [name for name in dict.fromkeys(text(row.get("response")) for row in rows) if name]
+
     @property
     def strata(self) -> list[str]:
         """The strata in the order of the run."""

@@ -115,7 +115,7 @@ def _try(out: Path, *, there: bool) -> None:
 
 
 def temporary(out: Path, kind: Literal["new", "old"]) -> Path:
-    """Make a hidden folder beside `out`; its name tells whose it is, so that a later run can clear it away."""
+    """Make a hidden folder beside `out`; its name says which process it belongs to."""
     return Path(tempfile.mkdtemp(prefix=f".{_stem(out)}-{kind}-{os.getpid()}-", dir=out.parent))
 
 

@@ -1,47 +1,154 @@
-"""Tables for a terminal."""
+"""Tables for a terminal: as many columns as fit, whole numbers and names, and a word on what was left out."""
 
 from __future__ import annotations
 
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
 from drivers.report.numbers import is_missing
 from drivers.report.run_tables import RunTables, text
+from drivers.report.tables import TEXT_COLUMNS
 from drivers.report.wording import failures
 
+# fmt: off
 OVERVIEW = (
-    "model",
-    "stratum",
-    "n",
-    "fishers_c",
-    "fishers_c_df",
-    "fishers_c_p",
-    "verdict",
-    "aicc",
-    "r2",
-    "status",
+    "model", "stratum", "n", "fishers_c", "fishers_c_df", "fishers_c_p", "verdict", "aicc", "r2", "status",
 )
 """The columns of fit.csv that a first look needs."""
-
+LEAST_NEEDED = (
+    "p_classical", "p_block", "n_effective", "log_p", "conf_low", "conf_high", "aic_dsep", "aicc_dsep",
+    "srmr", "rmsea", "tli", "cfi", "logl", "bic", "aic", "chisq_df", "chisq", "chisq_p",
+    "equivalence_bound", "max_partial_r_low", "max_partial_r_high", "partial_r_low", "partial_r_high",
+    "equivalence_p", "method", "group", "message", "c_per_df", "df", "statistic", "delta_c", "given",
+    "equivalence_verdict", "aicc", "max_partial_r", "fishers_c_df", "fishers_c", "std_error", "op",
+)
+"""What is left out of a table that is too wide, in this order."""
+KEYS = frozenset((
+    "model", "stratum", "response", "term", "driver", "kind", "via", "estimate", "std_estimate", "p_value",
+    "n", "status", "verdict", "r2", "step", "action",
+))
+"""What is never left out."""
+FOLDED = frozenset(("message", "given", "via"))
+"""Long texts, which may take several lines; they break between words."""
+# fmt: on
 DIGITS = 4
 """Significant digits in a terminal; the files have them all."""
+GAP = 2
+"""Blanks between columns."""
+FOLD_AT, NARROWEST = 28, 8
+"""Characters that a folded text gets at least; and that a name gets, where not even the keys fit."""
+PIPE = 1_000_000
+"""The width of what is no terminal: nothing wraps."""
 
 
-def terminal_table(frame: pd.DataFrame, title: str) -> Table:
-    """A table with its empty columns left out and numbers at four digits."""
-    made = Table(title=title, box=box.SIMPLE, title_justify="left", title_style="bold", header_style="bold")
-    shown = [c for c in frame.columns if not frame[c].map(is_missing).all() or len(frame) == 0]
-    for name in shown:
-        number = pd.api.types.is_numeric_dtype(frame[name]) and not pd.api.types.is_bool_dtype(frame[name])
-        made.add_column(str(name), justify="right" if number else "left", overflow="fold")
-    for cells in zip(*(frame[name].tolist() for name in shown), strict=True):
-        made.add_row(*(Text(_shown(cell)) for cell in cells))
-    return made
+@dataclass(frozen=True)
+class FittedTable:
+    """A table that shows as many of its columns as the console is wide; all of them in a pipe."""
+
+    frame: pd.DataFrame
+    title: str
+    file: str
+    """The name of the CSV that has all columns."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The table, and under it what was left out."""
+        cells = {str(c): [_shown(v) for v in self.frame[c].tolist()] for c in self.frame.columns}
+        if not console.is_terminal:
+            yield self._table(cells, {name: _width(name, cells[name]) for name in cells})
+            return
+        said = []
+        models = set(cells.get("model", ()))
+        if len(models) == 1 and len(cells) > 1:
+            said.append(f"model: {models.pop()}")
+            del cells["model"]
+        cells = {name: shown for name, shown in cells.items() if any(shown) or not len(self.frame)}
+        widths = fitting(cells, options.max_width)
+        left_out = [name for name in cells if name not in widths]
+        if left_out:
+            said.append(f"left out: {', '.join(left_out)}; tables/{self.file}.csv has all columns")
+        yield self._table(cells, widths)
+        if said:
+            yield Text("\n".join(said), style="dim")
+
+    def _table(self, cells: Mapping[str, Sequence[str]], widths: Mapping[str, int]) -> Table:
+        made = Table(
+            title=self.title or None, box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0),
+            title_justify="left", title_style="bold", header_style="bold",
+        )  # fmt: skip
+        for name, width in widths.items():
+            number = name not in TEXT_COLUMNS and _is_number(self.frame[name])
+            made.add_column(name, justify="right" if number else "left", width=width, overflow="fold")
+        for row in zip(*(cells[name] for name in widths), strict=True):
+            made.add_row(*(Text(cell) for cell in row))
+        return made
+
+
+def terminal_table(frame: pd.DataFrame, title: str) -> FittedTable:
+    """The table `title`, its numbers at four digits."""
+    return FittedTable(frame, title, title)
+
+
+def fitting(cells: Mapping[str, Sequence[str]], room: int) -> dict[str, int]:
+    """The columns that fit into `room` characters, with their widths.
+
+    Columns are left out by `LEAST_NEEDED`, then those that nobody ranked, from the right; what was left
+    out too soon comes back. Keys stay: where not even they fit, their texts fold.
+    """
+    full = {name: _width(name, shown) for name, shown in cells.items()}
+    floor = {name: _floor(name, cells[name], full[name]) for name in cells}
+    ranked = [name for name in LEAST_NEEDED if name in cells]
+    unranked = [name for name in reversed(list(cells)) if name not in KEYS and name not in ranked]
+    kept = set(cells)
+    dropped = []
+    for name in (*ranked, *unranked):
+        if _total(floor, kept) <= room:
+            break
+        kept.remove(name)
+        dropped.append(name)
+    for name in reversed(dropped):
+        if _total(floor, kept | {name}) <= room:
+            kept.add(name)
+    if _total(floor, kept) > room:
+        for name in kept & TEXT_COLUMNS:
+            floor[name] = min(floor[name], max(NARROWEST, cell_len(name)))
+    widths = {name: full[name] for name in cells if name in kept}
+    while (over := _total(widths, kept) - room) > 0:
+        loose = [name for name in widths if widths[name] > floor[name]]
+        if not loose:
+            break
+        widest = max(loose, key=lambda name: widths[name])
+        widths[widest] -= min(over, 1)
+    return widths
+
+
+def _total(widths: Mapping[str, int], kept: set[str]) -> int:
+    return sum(widths[name] for name in kept) + GAP * max(len(kept) - 1, 0) + 1
+
+
+def _width(name: str, shown: Sequence[str]) -> int:
+    return max([cell_len(name), *(cell_len(cell) for cell in shown)])
+
+
+def _floor(name: str, shown: Sequence[str], full: int) -> int:
+    """The least width without a break inside a word."""
+    if name not in FOLDED:
+        return full
+    words = max((cell_len(word) for cell in shown for word in cell.split()), default=0)
+    return max(cell_len(name), words, min(full, FOLD_AT))
+
+
+def _is_number(column: pd.Series[Any]) -> bool:
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
 
 
 def overview(run: RunTables) -> RenderableType:
@@ -50,7 +157,8 @@ def overview(run: RunTables) -> RenderableType:
     fits = run.tables.get("fit")
     if fits is not None:
         kept = [name for name in OVERVIEW if name in fits.columns]
-        parts.append(terminal_table(fits[kept], text(run.meta.get("title")) or text(run.meta.get("study"))))
+        title = text(run.meta.get("title")) or text(run.meta.get("study"))
+        parts.append(FittedTable(fits[kept], title, "fit"))
     parts += [Text(f"failed: {m} on {s}: {why}", style="red") for m, s, why in failures(run)]
     parts += [Text(f"warning: {warning}", style="yellow") for warning in run.meta.get("warnings") or []]
     return Group(*parts)
@@ -60,8 +168,12 @@ def print_to(console: Console, what: RenderableType) -> None:
     """Print, unwrapped where the output is no terminal, so that it can be piped."""
     if console.is_terminal:
         console.print(what)
-    else:
-        Console(file=console.file, width=250).print(what)
+        return
+    wide = Console(file=io.StringIO(), width=PIPE, force_terminal=False, color_system=None)
+    with wide.capture() as captured:
+        wide.print(what)
+    for line in captured.get().splitlines():
+        print(line.rstrip(), file=console.file)
 
 
 def _shown(cell: Any) -> str:
@@ -69,6 +181,9 @@ def _shown(cell: Any) -> str:
         return ""
     if isinstance(cell, bool):
         return "yes" if cell else "no"
-    if isinstance(cell, float):
-        return str(int(cell)) if cell.is_integer() and abs(cell) < 1e9 else f"{cell:.{DIGITS}g}"
+    if isinstance(cell, float) and math.isfinite(cell):
+        if cell.is_integer() and abs(cell) < 1e9:
+            return str(int(cell))
+        # 1461036.1, not 1.461e+06: AICs are compared by their differences
+        return f"{cell:.1f}" if 1e3 <= abs(cell) < 1e9 else f"{cell:.{DIGITS}g}"
     return str(cell)

@@ -70,9 +70,13 @@ def verdict(fit: Row) -> Verdict:
 
 def reason(fit: Row) -> str:
     """Why a fit failed, as a sentence."""
-    message = text(fit.get("message")).strip()
+    return _sentence(text(fit.get("message"))) or "No reason was recorded."
+
+
+def _sentence(message: str) -> str:
+    message = message.strip()
     if not message:
-        return "No reason was recorded."
+        return ""
     message = message[0].upper() + message[1:]
     return message if message.endswith((".", "!", "?")) else message + "."
 
@@ -136,6 +140,17 @@ def cautions(run: RunTables, model: str, stratum: str) -> list[str]:
         used = not is_missing(effective)
         found.append(f"{EFFECTIVE} Here n effective = {count(effective)}." if used else CLASSICAL)
     return found
+
+
+def notes(run: RunTables, model: str, stratum: str) -> list[str]:
+    """What fit.csv's message tells a reader of a fit, without what the page says in its own words."""
+    fit = run.fit(model, stratum)
+    told = [part.strip() for part in text(fit.get("message")).split("; ") if part.strip()]
+    if text(fit.get("verdict")) == "saturated":
+        told = [part for part in told if not part.startswith("saturated")]
+    if CLASSICAL in cautions(run, model, stratum):
+        told = [part for part in told if not part.startswith("the errors are classical")]
+    return [_sentence(part) for part in dict.fromkeys(told)]
 
 
 def selecting_strata(run: RunTables) -> str:

@@ -65,7 +65,7 @@ def write_report(run: RunTables, out: Path) -> None:
             raise
     except BaseException as error:
         remove_empty(made)
-        if isinstance(error, OSError | shutil.Error):
+        if isinstance(error, OSError):
             raise cannot_write(out, error) from error
         raise
 
@@ -118,7 +118,7 @@ def _unreadable(path: Path, error: Exception) -> TableError:
     return TableError(
         Fault(
             f"{path} cannot be read: {why}",
-            hint="the report is damaged: `drivers run SPEC` writes it anew into another folder",
+            hint="the report is damaged: run its spec again, into another folder or after removing this one",
         )
     )
 

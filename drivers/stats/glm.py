@@ -17,6 +17,10 @@ TOLERANCE = 1e-8
 """Relative change of the deviance at which iteration stops, R's own: the weights behind the standard
 errors are those of the last step, so stopping where R stops gives R's standard errors."""
 
+UNBOUNDED = 100.0
+"""Standard error per sd of a predictor that only a coefficient on its way to infinity has, on the link scale:
+an effect of one sd would change the odds by more than e^100."""
+
 ITERATIONS = 200
 """IRLS needs fewer than 20 unless the data separate."""
 
@@ -90,6 +94,8 @@ def fit_glm(y: Array, x: Array, family: Literal["binomial", "poisson"]) -> GlmFi
             ) from error
     if not fit.converged or not np.all(np.isfinite(fit.params)):
         raise FitError(f"the {family} model did not converge in {ITERATIONS} iterations")
+    if np.any(np.asarray(fit.bse)[1:] > UNBOUNDED):
+        raise FitError("a predictor separates the classes of the response; its coefficient is infinite")
     slopes = fit.params[1:] / scale
     eta = np.asarray(fit.predict(design, which="linear"))
     if family == "binomial":

@@ -182,7 +182,10 @@ def partial_correlations(
         precision = np.linalg.inv(stack)
     except np.linalg.LinAlgError:
         precision = np.array([_inverse_or_nan(matrix) for matrix in stack])
+    # The diagonal is 1 / (1 - R²) of each column on the others: rounding must not invent a correlation.
+    apart = np.diagonal(precision, axis1=1, axis2=2)
     with np.errstate(invalid="ignore"):
+        precision[~((apart > 0) & (apart < 1.0 / ALIASED)).all(axis=1)] = np.nan
         r = -precision[:, 0, 1] / np.sqrt(precision[:, 0, 0] * precision[:, 1, 1])
     return np.asarray(r)
 

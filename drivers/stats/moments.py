@@ -7,10 +7,11 @@ pass over fixed chunks of rows, per cell of a partition, and merged afterwards i
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,8 @@ class Moments:
     mean : means, shape (p,)
     cross : centred cross-products Σ w (x - mean)(x - mean)', shape (p, p)
     low, high : smallest and largest value of each column, shape (p,)
+    residue : what rounding took from the means, shape (p,); without it merging columns such as 1e9 + small
+        noise would lose the noise
 
     Examples
     --------
@@ -62,6 +65,7 @@ class Moments:
     cross: Array
     low: Array
     high: Array
+    residue: Array
 
     def __add__(self, other: Moments) -> Moments:
         """Moments of both sets of rows together."""
@@ -113,12 +117,13 @@ class Moments:
             both @ self.cross @ both.T,
             np.concatenate([self.low, unknown]),
             np.concatenate([self.high, unknown]),
+            both @ self.residue,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class CellMoments:
-    """Moments of every cell of a partition: shapes (g,), (g,), (g, p), (g, p, p), (g, p), (g, p)."""
+    """Moments of every cell of a partition: shapes (g,), (g,), (g, p), (g, p, p), then (g, p)."""
 
     rows: NDArray[np.int64]
     weight: Array
@@ -126,31 +131,31 @@ class CellMoments:
     cross: Array
     low: Array
     high: Array
+    residue: Array
 
     def merged(self, cells: Sequence[int]) -> Moments:
         """The moments of some cells taken together; empty cells count for nothing."""
         index = np.asarray([c for c in cells if self.weight[c] > 0], dtype=np.intp)
         with np.errstate(all="ignore"):
-            return _merged(
-                self.rows[index],
-                self.weight[index],
-                self.mean[index],
-                self.cross[index],
-                self.low[index],
-                self.high[index],
-            )
+            return _merged(CellMoments(*(values[index] for values in self._arrays())))
+
+    def _arrays(self) -> Iterator[NDArray[Any]]:
+        return (getattr(self, field.name) for field in fields(self))
 
     def __add__(self, other: CellMoments) -> CellMoments:
         """Moments of the same cells over both sets of rows."""
+        both = [list(self._arrays()), list(other._arrays())]
         parts = [
-            merge([Moments(*(a[g] for a in _arrays(self))), Moments(*(a[g] for a in _arrays(other)))])
+            merge([Moments(*(values[g] for values in arrays)) for arrays in both])
             for g in range(len(self.rows))
         ]
-        return CellMoments(*(np.array([getattr(p, f.name) for p in parts]) for f in fields(Moments)))
+        return _stacked(parts)
 
 
-def _arrays(cells: CellMoments) -> tuple[NDArray[np.int64], Array, Array, Array, Array, Array]:
-    return cells.rows, cells.weight, cells.mean, cells.cross, cells.low, cells.high
+def _stacked(parts: Sequence[Moments]) -> CellMoments:
+    return CellMoments(
+        *(np.array([getattr(part, field.name) for part in parts]) for field in fields(Moments))
+    )
 
 
 def moments(columns: Array, weights: Array | None = None) -> Moments:
@@ -172,37 +177,37 @@ def merge(parts: Iterable[Moments]) -> Moments:
     -----
     mean = Σ w_g mean_g / W,  cross = Σ cross_g + Σ w_g (mean_g - mean)(mean_g - mean)'.
     """
-    kept = [p for p in parts if p.weight > 0] or list(parts)
-    return _merged(
-        np.array([p.rows for p in kept], dtype=np.int64),
-        np.array([p.weight for p in kept]),
-        np.array([p.mean for p in kept]),
-        np.array([p.cross for p in kept]),
-        np.array([p.low for p in kept]),
-        np.array([p.high for p in kept]),
-    )
+    parts = list(parts)
+    return _merged(_stacked([p for p in parts if p.weight > 0] or parts))
 
 
-def _merged(
-    rows: NDArray[np.int64], weight: Array, mean: Array, cross: Array, low: Array, high: Array
-) -> Moments:
-    total = float(weight.sum())
-    if len(rows) == 0 or total == 0:
-        p = mean.shape[1]
+def _merged(cells: CellMoments) -> Moments:
+    total = float(cells.weight.sum())
+    if len(cells.rows) == 0 or total == 0:
+        p = cells.mean.shape[1]
         nothing = np.full(p, np.nan)
-        return Moments(0, 0.0, nothing, np.full((p, p), np.nan), nothing, nothing)
+        return Moments(0, 0.0, nothing, np.full((p, p), np.nan), nothing, nothing, nothing)
     # Deviations from the first mean, so that means near 1e9 lose nothing to the weighted sum.
-    shift = mean - mean[0]
-    centre = weight @ shift / total
+    shift = (cells.mean - cells.mean[0]) + (cells.residue - cells.residue[0])
+    centre = cells.weight @ shift / total
     apart = shift - centre
+    mean, residue = _two_sum(cells.mean[0], cells.residue[0] + centre)
     return Moments(
-        int(rows.sum()),
+        int(cells.rows.sum()),
         total,
-        mean[0] + centre,
-        cross.sum(axis=0) + (apart * weight[:, None]).T @ apart,
-        low.min(axis=0),
-        high.max(axis=0),
+        mean,
+        cells.cross.sum(axis=0) + (apart * cells.weight[:, None]).T @ apart,
+        cells.low.min(axis=0),
+        cells.high.max(axis=0),
+        residue,
     )
+
+
+def _two_sum(a: Array, b: Array) -> tuple[Array, Array]:
+    """a + b and what rounding took from it (Knuth 1997, The Art of Computer Programming 2, 4.2.2)."""
+    whole = a + b
+    part = whole - a
+    return whole, (a - (whole - part)) + (b - part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +221,7 @@ class _Part:
     cross: Array
     low: Array
     high: Array
+    residue: Array
 
 
 def cell_moments(
@@ -250,6 +256,7 @@ def cell_moments(
         np.zeros((cells, width, width)),
         np.full((cells, width), np.inf if extremes else np.nan),
         np.full((cells, width), -np.inf if extremes else np.nan),
+        np.zeros((cells, width)),
     )
     threads = min(os.cpu_count() or 1, len(starts))
     if threads < 2:
@@ -259,7 +266,8 @@ def cell_moments(
         with ThreadPoolExecutor(threads) as pool:
             for part in pool.map(work, starts):
                 _absorb(total, part)
-    return total
+    mean, residue = _two_sum(total.mean, total.residue)
+    return replace(total, mean=mean, residue=residue)
 
 
 def _absorb(total: CellMoments, part: _Part) -> None:
@@ -272,11 +280,13 @@ def _absorb(total: CellMoments, part: _Part) -> None:
 def _add(total: CellMoments, part: _Part, g: NDArray[np.intp]) -> None:
     before = total.weight[g]
     both = before + part.weight
-    apart = part.mean - total.mean[g]
-    apart[before == 0] = 0.0
-    total.mean[g] = np.where(
-        (before == 0)[:, None], part.mean, total.mean[g] + apart * (part.weight / both)[:, None]
-    )
+    first = before == 0
+    apart = (part.mean - total.mean[g]) + (part.residue - total.residue[g])
+    apart[first] = 0.0
+    # The mean stays the first chunk's; how far the chunks since have moved it goes into the residue.
+    total.mean[g] = np.where(first[:, None], part.mean, total.mean[g])
+    moved = total.residue[g] + apart * (part.weight / both)[:, None]
+    total.residue[g] = np.where(first[:, None], part.residue, moved)
     spread = (before * part.weight / both)[:, None, None]
     total.cross[g] += part.cross + spread * apart[:, :, None] * apart[:, None, :]
     total.weight[g] = both
@@ -305,14 +315,14 @@ def _chunk(block: Block, cells: int, width: int, extremes: bool) -> _Part:
             out[:] = column
     k = len(present)
     mean, cross, weight = np.empty((k, width)), np.empty((k, width, width)), np.empty(k)
-    low, high = np.full((k, width), np.nan), np.full((k, width), np.nan)
+    low, high, residue = (np.full((k, width), np.nan) for _ in range(3))
     start = 0
     for i, m in enumerate(counts[present]):
         part = sorted_rows[:, start : start + m]
         w = np.ones(m) if weights is None else weights[start : start + m]
         start += m
         weight[i] = w.sum()
-        mean[i], cross[i] = _centred(part, w, float(weight[i]), weights is not None)
+        mean[i], cross[i], residue[i] = _centred(part, w, float(weight[i]), weights is not None)
         if extremes:
             low[i], high[i] = part.min(axis=1), part.max(axis=1)
     alive = weight > 0
@@ -324,20 +334,21 @@ def _chunk(block: Block, cells: int, width: int, extremes: bool) -> _Part:
         cross[alive],
         low[alive],
         high[alive],
+        residue[alive],
     )
 
 
-def _centred(part: Array, w: Array, total: float, weighted: bool) -> tuple[Array, Array]:
-    """Means and centred cross-products of columns, shape (p, m)."""
+def _centred(part: Array, w: Array, total: float, weighted: bool) -> tuple[Array, Array, Array]:
+    """Means, centred cross-products, and residues of the means, of columns of shape (p, m)."""
     if total == 0:
-        return np.zeros(len(part)), np.zeros((len(part), len(part)))
+        return np.zeros(len(part)), np.zeros((len(part), len(part))), np.zeros(len(part))
     mean = part @ w / total
     raw = (part * w) @ part.T if weighted else part @ part.T
-    cross = raw - total * np.outer(mean, mean)
+    cross = raw - total * (mean[:, None] * mean)
     if np.all(total * mean**2 <= CENTRE_FIRST * np.diag(cross)):
-        return mean, cross
+        return mean, cross, np.zeros(len(part))
     mean = part[:, 0] + (part - part[:, :1]) @ w / total
     apart = part - mean[:, None]
     left = apart @ w / total
     raw = (apart * w) @ apart.T if weighted else apart @ apart.T
-    return mean + left, raw - total * np.outer(left, left)
+    return mean, raw - total * (left[:, None] * left), left

@@ -54,7 +54,7 @@ def log_p_f(statistic: ArrayLike, df: ArrayLike, df_residual: ArrayLike) -> Arra
     x = d2 / (d2 + d1 * f)
     with np.errstate(divide="ignore"):
         log_p = np.log(special.betainc(d2 / 2, d1 / 2, x))
-    far = log_p < UNDERFLOW
+    far = (log_p < UNDERFLOW) & np.isfinite(f)
     if far.any():
         log_p[far] = log_betainc_tail(d2[far] / 2, d1[far] / 2, d1[far] * f[far] / d2[far])
     out[known] = np.where(np.isinf(f), -np.inf, log_p)
@@ -79,11 +79,13 @@ def log_p_chi2(statistic: ArrayLike, df: ArrayLike) -> Array:
     x, a = np.broadcast_arrays(
         np.asarray(statistic, dtype=np.float64) / 2, np.asarray(df, dtype=np.float64) / 2
     )
-    with np.errstate(divide="ignore", invalid="ignore"):
-        log_p = np.log(special.gammaincc(a, x))
-        integral = (WEIGHTS * (1.0 + NODES / x[..., None]) ** (a[..., None] - 1.0)).sum(axis=-1)
-        tail = (a - 1.0) * np.log(x) - x - special.gammaln(a) + np.log(integral)
-    return np.where(log_p < UNDERFLOW, tail, log_p)
+    with np.errstate(divide="ignore"):
+        log_p = np.array(np.log(special.gammaincc(a, x)))
+    far = (log_p < UNDERFLOW) & np.isfinite(x)
+    x, a = x[far], a[far]
+    integral = (WEIGHTS * (1.0 + NODES / x[..., None]) ** (a[..., None] - 1.0)).sum(axis=-1)
+    log_p[far] = (a - 1.0) * np.log(x) - x - special.gammaln(a) + np.log(integral)
+    return log_p
 
 
 def log_p_t(statistic: ArrayLike, df: ArrayLike) -> Array:
