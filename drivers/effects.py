@@ -246,7 +246,8 @@ def _summed_rows(graph: EffectGraph, source: str, response: str) -> list[Row]:
             "estimate": values[0],
             "std_estimate": values[1],
             "std_error": float(delta_error(g[None, :], graph.variance)[0]),
-            "df": np.inf,
+            # As where paths are listed: a single coefficient keeps its t.
+            "df": float(graph.df[step][0]) if kind == "direct" and step.sum() == 1 else np.inf,
         }
         for kind, values, g in kinds
     ]

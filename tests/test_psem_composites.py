@@ -264,5 +264,6 @@ def test_ranges_and_composites_do_not_go_together(pixels: pd.DataFrame) -> None:
         dr.fit(FORMULA, pixels, options={"standardize": "range"})
     assert str(caught.value) == (
         "SpecError: model `model`: `standardize: range` needs variables with a range; a composite has none\n"
+        "  formula, line 1:  climate <~ TEM + PRE + PET; human <~ GDP + HFP; NEP ~ climate + human; ..."
         "  use `standardize: scale`"
     )

@@ -358,6 +358,8 @@ def test_a_claim_without_direction_is_refused_with_the_ways_out(keeley: pd.DataF
     assert str(caught.value) == (
         "SpecError: model `model`: the claim that `hetero` and `rich` are independent has no natural "
         "direction, and `rich` is not Gaussian, so its two tests differ\n"
+        "  formula, line 1:  hetero ~ distance; rich ~ distance; cover ~ rich + hetero\n"
+        "                                       ^^^^^^^^^^^^^^^\n"
         "  add to options `direction: [rich <- hetero]` or `direction: [hetero <- rich]`, or "
         "`conserve: true` for the smaller p of both, or join them: `hetero ~~ rich`"
     )

@@ -98,10 +98,11 @@ class Sample:
                 columns.append(self.design.width + self.composites.index(term.text))
                 owners.append(term.text)
                 continue
-            for column in self.design.places[term.text]:
-                if self._codes_in(column, present):
-                    columns.append(column)
-                    owners.append(term.text)
+            kept = [c for c in self.design.places[term.text] if self._codes_in(c, present)]
+            if _fills(term, present):
+                kept = kept[1:]
+            columns += kept
+            owners += [term.text] * len(kept)
         return Selection(tuple(columns), tuple(owners))
 
     def _codes_in(self, column: int, present: set[str]) -> bool:
@@ -169,6 +170,14 @@ class Sample:
         """All columns, composites included, at some rows; shape (p + c, m)."""
         own = self.design.matrix(rows)
         return own if self.weights is None else np.vstack([own, self.weights @ own])
+
+
+def _fills(term: Term, present: set[str]) -> bool:
+    """Whether a product of classes is coded in full on all sides, so that its columns add up to 1."""
+    if len(term.factors) < 2 or not all(factor.categorical for factor in term.factors):
+        return False
+    margins = (Term(tuple(f for f in term.factors if f is not factor)) for factor in term.factors)
+    return not any(margin.text in present for margin in margins)
 
 
 def _listed(names: Iterable[str]) -> str:

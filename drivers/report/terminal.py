@@ -37,12 +37,16 @@ KEYS = frozenset((
     "model", "stratum", "response", "term", "driver", "kind", "via", "estimate", "std_estimate", "p_value",
     "n", "status", "verdict", "r2", "step", "action",
 ))
-"""What is never left out."""
+"""What stays."""
+LAST = ("via", "estimate")
+"""Keys that go where not even the keys fit: the others can be read without them."""
+SECTIONED = ("model", "stratum")
+"""What heads a part of a table that has many rows per fit."""
 FOLDED = frozenset(("message", "given", "via"))
 """Long texts, which may take several lines; they break between words."""
 # fmt: on
-DIGITS = 4
-"""Significant digits in a terminal; the files have them all."""
+DIGITS, P_DIGITS = 4, 3
+"""Significant digits in a terminal, and those of p-values; the files have them all."""
 GAP = 2
 """Blanks between columns."""
 FOLD_AT, NARROWEST = 28, 8
@@ -62,29 +66,32 @@ class FittedTable:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """The table, and under it what was left out."""
-        cells = {str(c): [_shown(v) for v in self.frame[c].tolist()] for c in self.frame.columns}
+        cells = {str(c): [_shown(str(c), v) for v in self.frame[c].tolist()] for c in self.frame.columns}
+        if self.title:
+            yield Text(self.title, style="bold")
         if not console.is_terminal:
             yield self._table(cells, {name: _width(name, cells[name]) for name in cells})
             return
         said = []
-        models = set(cells.get("model", ()))
-        if len(models) == 1 and len(cells) > 1:
-            said.append(f"model: {models.pop()}")
-            del cells["model"]
+        parts = _parts(cells)
+        if len(parts) > 1 or next(iter(parts)):
+            cells = {name: shown for name, shown in cells.items() if name not in SECTIONED}
+        elif len(set(cells.get("model", ()))) == 1 and len(cells) > 1:
+            said.append(f"model: {cells.pop('model')[0]}")
         cells = {name: shown for name, shown in cells.items() if any(shown) or not len(self.frame)}
         widths = fitting(cells, options.max_width)
+        for heading, rows in parts.items():
+            if heading:
+                yield Text(f"\n{heading}", style="bold")
+            yield self._table({name: [cells[name][k] for k in rows] for name in widths}, widths)
         left_out = [name for name in cells if name not in widths]
         if left_out:
             said.append(f"left out: {', '.join(left_out)}; tables/{self.file}.csv has all columns")
-        yield self._table(cells, widths)
         if said:
             yield Text("\n".join(said), style="dim")
 
     def _table(self, cells: Mapping[str, Sequence[str]], widths: Mapping[str, int]) -> Table:
-        made = Table(
-            title=self.title or None, box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0),
-            title_justify="left", title_style="bold", header_style="bold",
-        )  # fmt: skip
+        made = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), header_style="bold")
         for name, width in widths.items():
             number = name not in TEXT_COLUMNS and _is_number(self.frame[name])
             made.add_column(name, justify="right" if number else "left", width=width, overflow="fold")
@@ -98,19 +105,48 @@ def terminal_table(frame: pd.DataFrame, title: str) -> FittedTable:
     return FittedTable(frame, title, title)
 
 
+def _parts(cells: Mapping[str, Sequence[str]]) -> dict[str, list[int]]:
+    """The rows under each heading `model on stratum`; one part without a heading where fits have one row."""
+    keys = [cells[name] for name in SECTIONED if name in cells]
+    rows: dict[str, list[int]] = {}
+    for k, key in enumerate(zip(*keys, strict=True)):
+        rows.setdefault(" on ".join(key), []).append(k)
+    total = sum(len(found) for found in rows.values())
+    if len(keys) == len(SECTIONED) and total >= 2 * len(rows) > 0:
+        return rows
+    return {"": list(range(len(next(iter(cells.values()), ()))))}
+
+
 def fitting(cells: Mapping[str, Sequence[str]], room: int) -> dict[str, int]:
     """The columns that fit into `room` characters, with their widths.
 
-    Columns are left out by `LEAST_NEEDED`, then those that nobody ranked, from the right; what was left
-    out too soon comes back. Keys stay: where not even they fit, their texts fold.
+    Columns are left out by `LEAST_NEEDED`, then those that nobody ranked, from the right, then `LAST`;
+    what was left out too soon comes back. Where not even the keys fit, names fold, and as the last
+    resort keys go from the right: a number is never cut.
     """
     full = {name: _width(name, shown) for name, shown in cells.items()}
     floor = {name: _floor(name, cells[name], full[name]) for name in cells}
     ranked = [name for name in LEAST_NEEDED if name in cells]
     unranked = [name for name in reversed(list(cells)) if name not in KEYS and name not in ranked]
+    order = [*ranked, *unranked, *(name for name in LAST if name in cells)]
     kept = set(cells)
+    _leave_out(order, kept, floor, room)
+    if _total(floor, kept) > room:
+        floor |= {name: max(NARROWEST, cell_len(name)) for name in kept & TEXT_COLUMNS if name in floor}
+        _leave_out([name for name in reversed(list(cells)) if name in kept][:-1], kept, floor, room)
+    widths = {name: full[name] for name in cells if name in kept}
+    while _total(widths, kept) > room:
+        loose = [name for name in widths if widths[name] > floor[name]]
+        if not loose:
+            break
+        widths[max(loose, key=lambda name: widths[name])] -= 1
+    return widths
+
+
+def _leave_out(order: Sequence[str], kept: set[str], floor: Mapping[str, int], room: int) -> None:
+    """Take columns out of `kept` in order until the rest fits, then put back what fits after all."""
     dropped = []
-    for name in (*ranked, *unranked):
+    for name in order:
         if _total(floor, kept) <= room:
             break
         kept.remove(name)
@@ -118,17 +154,6 @@ def fitting(cells: Mapping[str, Sequence[str]], room: int) -> dict[str, int]:
     for name in reversed(dropped):
         if _total(floor, kept | {name}) <= room:
             kept.add(name)
-    if _total(floor, kept) > room:
-        for name in kept & TEXT_COLUMNS:
-            floor[name] = min(floor[name], max(NARROWEST, cell_len(name)))
-    widths = {name: full[name] for name in cells if name in kept}
-    while (over := _total(widths, kept) - room) > 0:
-        loose = [name for name in widths if widths[name] > floor[name]]
-        if not loose:
-            break
-        widest = max(loose, key=lambda name: widths[name])
-        widths[widest] -= min(over, 1)
-    return widths
 
 
 def _total(widths: Mapping[str, int], kept: set[str]) -> int:
@@ -176,7 +201,7 @@ def print_to(console: Console, what: RenderableType) -> None:
         print(line.rstrip(), file=console.file)
 
 
-def _shown(cell: Any) -> str:
+def _shown(name: str, cell: Any) -> str:
     if is_missing(cell):
         return ""
     if isinstance(cell, bool):
@@ -185,5 +210,6 @@ def _shown(cell: Any) -> str:
         if cell.is_integer() and abs(cell) < 1e9:
             return str(int(cell))
         # 1461036.1, not 1.461e+06: AICs are compared by their differences
-        return f"{cell:.1f}" if 1e3 <= abs(cell) < 1e9 else f"{cell:.{DIGITS}g}"
+        digits = P_DIGITS if name.startswith("p_") or name.endswith("_p") and name != "log_p" else DIGITS
+        return f"{cell:.1f}" if 1e3 <= abs(cell) < 1e9 else f"{cell:.{digits}g}"
     return str(cell)
