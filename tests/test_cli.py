@@ -182,12 +182,10 @@ def test_show(drivers: Any, small: Any) -> None:
     done = drivers("show", "reports/small", "r2")
     r2 = pd.read_csv(small.root / "reports" / "small" / "tables" / "r2.csv").r2
     assert done.returncode == 0
-    assert [line.split() for line in lines(done.stdout) if "─" not in line] == [
-        ["r2"],
-        ["model", "stratum", "response", "r2"],
-        ["paths", "all", "m", f"{r2[0]:.4g}"],
-        ["paths", "all", "y", f"{r2[1]:.4g}"],
-    ]
+    shown = [line.split() for line in lines(done.stdout) if "─" not in line]
+    assert shown[0] == ["r2"]
+    assert shown[1][:4] == ["model", "stratum", "response", "r2"]
+    assert shown[2:] == [["paths", "all", "m", f"{r2[0]:.4g}"], ["paths", "all", "y", f"{r2[1]:.4g}"]]
     assert drivers("show", "reports/small", "r2.csv").stdout == done.stdout
     whole = drivers("show", "reports/small")
     assert whole.returncode == 0

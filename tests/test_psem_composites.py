@@ -262,8 +262,10 @@ def test_too_few_pixels_for_the_members(pixels: pd.DataFrame) -> None:
 def test_ranges_and_composites_do_not_go_together(pixels: pd.DataFrame) -> None:
     with pytest.raises(dr.SpecError) as caught:
         dr.fit(FORMULA, pixels, options={"standardize": "range"})
-    assert str(caught.value) == (
-        "SpecError: model `model`: `standardize: range` needs variables with a range; a composite has none\n"
-        "  formula, line 1:  climate <~ TEM + PRE + PET; human <~ GDP + HFP; NEP ~ climate + human; ..."
-        "  use `standardize: scale`"
+    (fault,) = caught.value.faults
+    assert fault.message == (
+        "model `model`: `standardize: range` needs variables with a range; a composite has none"
     )
+    assert fault.hint == "use `standardize: scale`"
+    assert fault.place is not None
+    assert (fault.place.line, fault.place.column) == (1, 1)

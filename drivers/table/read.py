@@ -219,6 +219,8 @@ def _from_frame(
     held = frame.iloc[:, positions].set_axis([names[i] for i in positions], axis="columns")
     held = held.reset_index(drop=True)
     checked = _checked(held, roles, described, names, row_number, find_classes)
+    # Fitted values and residuals are handed back under the labels of the rows that came in.
+    checked.frame.index = frame.index
     return replace(checked, sha256=_content_sha256(checked.frame))
 
 
