@@ -156,8 +156,14 @@ def test_check_and_run_refuse_the_same(drivers: Any, small: Any) -> None:
     [
         (("run", "specs/none.yaml"), "SpecError: there is no file specs/none.yaml\n"),
         (("check", "specs"), None),
-        (("show", "specs"), "TableError: specs is not a report: it has no run.json\n  `drivers run SPEC` writes one\n"),
-        (("show", "nowhere"), "TableError: nowhere is not a report: it has no run.json\n  `drivers run SPEC` writes one\n"),
+        (
+            ("show", "specs"),
+            "TableError: specs is not a report: it has no run.json\n  `drivers run SPEC` writes one\n",
+        ),
+        (
+            ("show", "nowhere"),
+            "TableError: nowhere is not a report: it has no run.json\n  `drivers run SPEC` writes one\n",
+        ),
         (("run", "specs/small.yaml", "--out", "specs/small.yaml"), None),
         (("run", "specs/small.yaml", "--out", "models"), None),
     ],
@@ -192,7 +198,18 @@ def test_show(drivers: Any, small: Any) -> None:
     shown = lines(whole.stdout)
     assert shown[0] == "A small study"
     assert shown[1].split() == [
-        *("model", "stratum", "n", "fishers_c", "fishers_c_df", "fishers_c_p", "verdict", "aicc", "r2", "status")
+        *(
+            "model",
+            "stratum",
+            "n",
+            "fishers_c",
+            "fishers_c_df",
+            "fishers_c_p",
+            "verdict",
+            "aicc",
+            "r2",
+            "status",
+        )
     ]
     assert shown[3].split()[:3] == ["paths", "all", "95"]
     assert shown[3].split()[-1] == "ok"

@@ -233,6 +233,8 @@ def test_effects_behind_a_link_are_products_on_the_link_scale(frame: pd.DataFram
     result = dr.fit("m ~ x; hit ~ m", made, family={"hit": "binomial"})
     table = result.tidy().set_index(["response", "term"])
     got = one(dr.effects(result), driver="x", response="hit", kind="total")
-    assert got.estimate == pytest.approx(table.loc[("m", "x"), "estimate"] * table.loc[("hit", "m"), "estimate"])
+    assert got.estimate == pytest.approx(
+        table.loc[("m", "x"), "estimate"] * table.loc[("hit", "m"), "estimate"]
+    )
     std = table.loc[("m", "x"), "std_estimate"] * table.loc[("hit", "m"), "std_estimate"]
     assert got.std_estimate == pytest.approx(std)

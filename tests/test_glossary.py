@@ -101,5 +101,11 @@ def test_values_keep_their_ranges(results: list[Any]) -> None:
 def test_a_frame_has_the_columns_in_order_and_keys_on_request() -> None:
     rows = [{"model": "m", "stratum": "all", "r2": 0.5, "response": "y"}]
     assert list(frame("r2", rows).columns) == ["response", "r2", "r2_conditional"]
-    assert list(frame("r2", rows, keys=True).columns) == ["model", "stratum", "response", "r2", "r2_conditional"]
+    assert list(frame("r2", rows, keys=True).columns) == [
+        "model",
+        "stratum",
+        "response",
+        "r2",
+        "r2_conditional",
+    ]
     assert list(frame("r2", []).columns) == ["response", "r2", "r2_conditional"]

@@ -61,7 +61,10 @@ def test_regression_weights_are_the_coefficients_of_the_members(pixels: pd.DataF
             assert got.p_value == pytest.approx(want.pvalues[member], rel=1e-6)
             assert got.df == want.df_resid
             low, high = want.conf_int().loc[member]
-            assert (got.conf_low, got.conf_high) == (pytest.approx(low, rel=1e-7), pytest.approx(high, rel=1e-7))
+            assert (got.conf_low, got.conf_high) == (
+                pytest.approx(low, rel=1e-7),
+                pytest.approx(high, rel=1e-7),
+            )
             std = want.params[member] * pixels[member].std() / whole.std()
             assert got.std_estimate == pytest.approx(std, rel=1e-8)
 
@@ -95,7 +98,9 @@ def test_what_else_the_response_depends_on_is_in_the_regression(pixels: pd.DataF
     want = smf.ols("NEP ~ TEM + PRE + PET + GDP + HFP + SOIL + C(kind)", pixels).fit()
     for name, members in GROUPS.items():
         for member in members:
-            assert of(result, name, "<~").loc[member, "estimate"] == pytest.approx(want.params[member], rel=1e-8)
+            assert of(result, name, "<~").loc[member, "estimate"] == pytest.approx(
+                want.params[member], rel=1e-8
+            )
     paths = of(result, "NEP")
     np.testing.assert_allclose(paths.loc[["climate", "human"]].estimate, [1.0, 1.0], rtol=1e-8)
     assert paths.loc["SOIL"].estimate == pytest.approx(want.params["SOIL"], rel=1e-8)
@@ -148,8 +153,14 @@ def test_given_weights(formula: str, composite: Any, pixels: pd.DataFrame) -> No
 
 def test_each_composite_its_own_way(pixels: pd.DataFrame) -> None:
     result = fitted(FORMULA, pixels, {"climate": "pc1", "human": "equal"})
-    assert of(result, "climate", "<~").estimate.tolist() == of(fitted(FORMULA, pixels, "pc1"), "climate", "<~").estimate.tolist()
-    assert of(result, "human", "<~").estimate.tolist() == of(fitted(FORMULA, pixels, "equal"), "human", "<~").estimate.tolist()
+    assert (
+        of(result, "climate", "<~").estimate.tolist()
+        == of(fitted(FORMULA, pixels, "pc1"), "climate", "<~").estimate.tolist()
+    )
+    assert (
+        of(result, "human", "<~").estimate.tolist()
+        == of(fitted(FORMULA, pixels, "equal"), "human", "<~").estimate.tolist()
+    )
 
 
 @pytest.mark.parametrize("how", ["regression", "pc1", "equal"])
@@ -187,16 +198,24 @@ def test_a_groups_row_is_its_composites_effect_times_its_sd(pixels: pd.DataFrame
     for name, members in GROUPS.items():
         sd = (pixels[members] @ want.params[members]).std()
         own = found[(found.driver == name) & (found.response == "NEP")].set_index("kind")
-        rows = found[(found.driver == "") & (found.group == name) & (found.response == "NEP")].set_index("kind")
-        assert rows.loc["total", "estimate"] == pytest.approx(abs(own.loc["total", "estimate"]) * sd, rel=1e-8)
+        rows = found[(found.driver == "") & (found.group == name) & (found.response == "NEP")].set_index(
+            "kind"
+        )
+        assert rows.loc["total", "estimate"] == pytest.approx(
+            abs(own.loc["total", "estimate"]) * sd, rel=1e-8
+        )
         sign = np.sign(own.loc["total", "estimate"])
         for kind in ("direct", "indirect"):
             if kind in own.index:
-                assert rows.loc[kind, "estimate"] == pytest.approx(sign * own.loc[kind, "estimate"] * sd, rel=1e-8)
+                assert rows.loc[kind, "estimate"] == pytest.approx(
+                    sign * own.loc[kind, "estimate"] * sd, rel=1e-8
+                )
         assert rows.loc["total", "std_estimate"] == pytest.approx(
             rows.loc["total", "estimate"] / pixels.NEP.std(), rel=1e-10
         )
-        assert rows.loc["total", "std_estimate"] == pytest.approx(abs(own.loc["total", "std_estimate"]), rel=1e-8)
+        assert rows.loc["total", "std_estimate"] == pytest.approx(
+            abs(own.loc["total", "std_estimate"]), rel=1e-8
+        )
         assert rows.loc["total", "p_value"] == pytest.approx(own.loc["total", "p_value"], rel=0.05, abs=1e-12)
 
 
@@ -256,7 +275,9 @@ def test_a_constant_member_is_named(how: str, pixels: pd.DataFrame) -> None:
 def test_too_few_pixels_for_the_members(pixels: pd.DataFrame) -> None:
     with pytest.raises(dr.FitError) as caught:
         dr.fit(FORMULA, pixels.iloc[:6])
-    assert str(caught.value) == "too few pixels: 6 complete ones for the 7 parameters of the equation of `NEP`"
+    assert (
+        str(caught.value) == "too few pixels: 6 complete ones for the 7 parameters of the equation of `NEP`"
+    )
 
 
 def test_ranges_and_composites_do_not_go_together(pixels: pd.DataFrame) -> None:

@@ -385,9 +385,7 @@ def test_a_class_in_an_equation_with_a_link(fair: pd.DataFrame) -> None:
     assert joint.statistic == pytest.approx(wald["statistic"], rel=1e-5)
     assert joint.p_value == pytest.approx(wald["pvalue"], rel=1e-3)
     assert pd.isna(joint.df)
-    claimed = dr.fit(
-        "faithless ~ age; age ~ C(religious)", fair, family={"faithless": "binomial"}
-    ).claims()
+    claimed = dr.fit("faithless ~ age; age ~ C(religious)", fair, family={"faithless": "binomial"}).claims()
     assert claimed.statistic.item() == pytest.approx(wald["statistic"], rel=1e-5)
     assert claimed.p_value.item() == pytest.approx(wald["pvalue"], rel=1e-3)
 

@@ -138,7 +138,9 @@ def assert_effects(result: Any, want: dict[str, Any], rtol: float = RTOL) -> Non
             assert total == pytest.approx(ref["total"], rel=rtol)
             direct = mine[mine.kind == "direct"][column].sum()
             assert direct == pytest.approx(ref["direct"], rel=rtol, abs=1e-15)
-            assert mine[mine.kind == "indirect"][column].sum() == pytest.approx(ref["indirect"], rel=rtol, abs=1e-14)
+            assert mine[mine.kind == "indirect"][column].sum() == pytest.approx(
+                ref["indirect"], rel=rtol, abs=1e-14
+            )
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -161,7 +163,9 @@ def test_standardised_by_ranges(name: str, keeley: pd.DataFrame, golden: Golden)
 
 
 @pytest.mark.parametrize("name", ["keeley_poisson", "keeley_logit"])
-def test_ranges_of_a_response_with_a_link_are_six_sds(name: str, keeley: pd.DataFrame, golden: Golden) -> None:
+def test_ranges_of_a_response_with_a_link_are_six_sds(
+    name: str, keeley: pd.DataFrame, golden: Golden
+) -> None:
     formula, family = MODELS[name]
     result = dr.fit(formula, keeley, family=family, options={"standardize": "range"})
     for ref in golden("psem.json")[name]["coefs_range"]:
@@ -300,7 +304,9 @@ def test_correlated_errors(keeley: pd.DataFrame, golden: Golden) -> None:
 
 def test_a_joined_pair_leaves_the_claims_and_stays_out_of_aic_dsep(keeley: pd.DataFrame) -> None:
     """piecewiseSEM's AIC_dsep brings joined pairs back; ours is C + 2K with the C that is reported."""
-    result = dr.fit("abiotic ~ distance; hetero ~ distance; rich ~ abiotic + hetero; abiotic ~~ hetero", keeley)
+    result = dr.fit(
+        "abiotic ~ distance; hetero ~ distance; rich ~ abiotic + hetero; abiotic ~~ hetero", keeley
+    )
     assert [(c.response, c.term) for c in result.claims().itertuples()] == [("rich", "distance")]
     glance = result.glance().iloc[0]
     assert glance.fishers_c == pytest.approx(-2 * result.claims().log_p.sum(), rel=1e-14)
@@ -330,7 +336,8 @@ def test_conserve_keeps_the_smaller_p_and_counts_the_claim_once(keeley: pd.DataF
             gains.append(smf.ols(free, keeley).fit().llf - smf.ols("hetero ~ distance", keeley).fit().llf)
         else:
             gains.append(
-                smf.poisson(free, keeley).fit(disp=0).llf - smf.poisson("rich ~ distance", keeley).fit(disp=0).llf
+                smf.poisson(free, keeley).fit(disp=0).llf
+                - smf.poisson("rich ~ distance", keeley).fit(disp=0).llf
             )
     options = [2 * (one_free - one) + 2 * gain for gain in gains]
     assert glance.chisq_df == 2
@@ -375,7 +382,11 @@ def test_missing_values_go_once_for_all_equations(keeley: pd.DataFrame, golden: 
     assert result.glance().n.item() == 70
     for ref in probe["package"]:
         got = row(result.tidy(), response=ref["Response"], term=ref["Predictor"])
-        for ours, theirs in (("estimate", "Estimate"), ("std_error", "Std.Error"), ("statistic", "Crit.Value")):
+        for ours, theirs in (
+            ("estimate", "Estimate"),
+            ("std_error", "Std.Error"),
+            ("statistic", "Crit.Value"),
+        ):
             assert got[ours] == pytest.approx(float(ref[theirs]), rel=RTOL)
         assert got.df == ref["DF"]
     got = row(result.tidy(), response="rich", term="cover").std_estimate

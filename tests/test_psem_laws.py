@@ -157,7 +157,9 @@ def random_model(rng: np.random.Generator, p: int) -> tuple[list[str], np.ndarra
     """Equations of a random graph over v0 ... v(p-1), with at least one path into the last node."""
     edges = np.tril(rng.random((p, p)) < 0.6, -1)
     edges[-1, 0] = True
-    lines = [f"v{j} ~ " + " + ".join(f"v{i}" for i in np.flatnonzero(edges[j])) for j in range(p) if edges[j].any()]
+    lines = [
+        f"v{j} ~ " + " + ".join(f"v{i}" for i in np.flatnonzero(edges[j])) for j in range(p) if edges[j].any()
+    ]
     return lines, edges
 
 

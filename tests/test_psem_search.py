@@ -118,7 +118,9 @@ def test_suggest_adds_nothing_and_says_what_each_path_would_do(frame: pd.DataFra
     trail, claims = result.trail(), plain.claims()
     failed = claims[claims.p_value < 0.05].sort_values("p_value")
     assert len(trail) == len(failed) >= 1
-    assert list(zip(trail.response, trail.term, strict=True)) == list(zip(failed.response, failed.term, strict=True))
+    assert list(zip(trail.response, trail.term, strict=True)) == list(
+        zip(failed.response, failed.term, strict=True)
+    )
     assert set(trail.action) == {"suggest"}
     before = plain.glance().iloc[0]
     for step in trail.itertuples():

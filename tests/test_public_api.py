@@ -91,7 +91,9 @@ def test_importing_is_light() -> None:
         "print(sorted({'matplotlib', 'geopandas', 'xgboost', 'shap', 'semopy', 'dask', 'statsmodels.api'} "
         "& set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
     assert done.stdout.strip() == "[]"
 
 

@@ -59,9 +59,7 @@ def test_keeley(shared_table: Find, project: Any, tmp_path: Path) -> None:
     """Fire plots in California, with the numbers that Grace's and Lefcheck's books print."""
     project.model("paths", "firesev ~ age; cover ~ firesev")
     project.model("mediation", "rich ~ cover + firesev + age; cover ~ firesev; firesev ~ age")
-    project.model(
-        "curve", "hump <~ 57.999*cover - 28.577*I(cover^2); rich ~ hump + firesev; cover ~ firesev"
-    )
+    project.model("curve", "hump <~ 57.999*cover - 28.577*I(cover^2); rich ~ hump + firesev; cover ~ firesev")
     done = run(
         project,
         tmp_path,
@@ -161,7 +159,10 @@ def test_meadows(shared_table: Find, project: Any, tmp_path: Path) -> None:
         {
             "table": {"path": str(shared_table("meadows"))},
             "response": {"rich": {}},
-            "drivers": {"site": {"elev": {"unit": "cm"}, "mass": {}}, "use": {"grazed": {"categorical": True}}},
+            "drivers": {
+                "site": {"elev": {"unit": "cm"}, "mass": {}},
+                "use": {"grazed": {"categorical": True}},
+            },
             "strata": {"use": {"column": "grazed", "levels": {0: "ungrazed", 1: "grazed"}}},
             "fit": [{"models": ["paths", "within"], "over": ["all", "use"]}],
         },
@@ -213,7 +214,13 @@ def test_soil_grid(shared_table: Find, project: Any, tmp_path: Path) -> None:
                 "soil_columns": {"SOC": {}, "pH": {}},
                 "distance": {"Water": {"unit": "km"}, "Road": {"unit": "km"}, "Mine": {"unit": "km"}},
             },
-            "strata": {"height": {"low": "Elevation < 450", "middle": "450 <= Elevation < 520", "high": "Elevation >= 520"}},
+            "strata": {
+                "height": {
+                    "low": "Elevation < 450",
+                    "middle": "450 <= Elevation < 520",
+                    "high": "Elevation >= 520",
+                }
+            },
             "fit": [{"models": ["paths", "groups"], "over": ["all", "height"]}],
         },
     )
@@ -242,7 +249,9 @@ def test_soil_grid(shared_table: Find, project: Any, tmp_path: Path) -> None:
     said = " ".join(done.table("fit").message.dropna()) + " ".join(done.tables.meta["warnings"])
     assert "independent" in said
     paths = done.table("coefficients")
-    assert (paths[(paths.response == "NDVI") & (paths.model == "groups") & (paths.op == "~")].std_estimate > 0).all()
+    assert (
+        paths[(paths.response == "NDVI") & (paths.model == "groups") & (paths.op == "~")].std_estimate > 0
+    ).all()
 
 
 def test_ndvi(shared_table: Find, project: Any, tmp_path: Path) -> None:
@@ -251,7 +260,9 @@ def test_ndvi(shared_table: Find, project: Any, tmp_path: Path) -> None:
         "paths",
         "Tempchange ~ Precipitation; GDP ~ Popdensity; NDVIchange ~ Tempchange + Precipitation + GDP + Popdensity",
     )
-    project.model("zones", "NDVIchange ~ Climatezone + Mining + Tempchange + Precipitation; Tempchange ~ Climatezone")
+    project.model(
+        "zones", "NDVIchange ~ Climatezone + Mining + Tempchange + Precipitation; Tempchange ~ Climatezone"
+    )
     table = shared_table("ndvi_5")
     zones = ["Bsk", "Bwk", "Dwa", "Dwb", "Dwc"]
     done = run(
@@ -261,7 +272,11 @@ def test_ndvi(shared_table: Find, project: Any, tmp_path: Path) -> None:
             "table": {"path": str(table)},
             "response": {"NDVIchange": {}},
             "drivers": {
-                "climate": {"Climatezone": {"categorical": True}, "Tempchange": {"unit": "degC"}, "Precipitation": {"unit": "mm"}},
+                "climate": {
+                    "Climatezone": {"categorical": True},
+                    "Tempchange": {"unit": "degC"},
+                    "Precipitation": {"unit": "mm"},
+                },
                 "human": {"Mining": {"categorical": True}, "GDP": {}, "Popdensity": {}},
             },
             "strata": {"zone": {"column": "Climatezone"}},

@@ -63,7 +63,9 @@ def test_path_coefficients_are_covered(chains: Iterable[tuple[Any, pd.DataFrame,
     for result, _, planted in chains:
         truth = planted[planted.op == "~"].set_index(["response", "term"]).estimate
         for row in result.tidy().itertuples():
-            coverage.see(f"{row.response} ~ {row.term}", row.conf_low, row.conf_high, truth[row.response, row.term])
+            coverage.see(
+                f"{row.response} ~ {row.term}", row.conf_low, row.conf_high, truth[row.response, row.term]
+            )
     assert set(coverage.looked) == {"m ~ x", "m ~ z", "y ~ m", "y ~ z"}
     assert set(coverage.looked.values()) == {CHAIN_WORLDS}
     assert coverage.wrong() == {}
@@ -77,7 +79,9 @@ def test_effects_are_covered(chains: Iterable[tuple[Any, pd.DataFrame, pd.DataFr
         truth = planted[planted.response == "y"].set_index(["op", "term"]).estimate
         mine = effects[(effects.response == "y") & effects.kind.isin(kinds)]
         for row in mine.itertuples():
-            coverage.see(f"{row.driver} {row.kind}", row.conf_low, row.conf_high, truth[kinds[row.kind], row.driver])
+            coverage.see(
+                f"{row.driver} {row.kind}", row.conf_low, row.conf_high, truth[kinds[row.kind], row.driver]
+            )
     assert set(coverage.looked) == {
         *("x total_indirect", "x total", "z direct", "z total_indirect", "z total", "m direct", "m total")
     }
@@ -95,10 +99,14 @@ def test_standardised_estimates_are_centred_on_the_truth(
             found.setdefault((row.response, row.term), []).append(row.std_estimate)
     for key, values in found.items():
         error = np.std(values, ddof=1) / np.sqrt(len(values))
-        assert abs(np.mean(values) - truth[key]) < 4 * error + 2e-3, key  # 2e-3: bias of a ratio of sds at n = 250
+        assert abs(np.mean(values) - truth[key]) < 4 * error + 2e-3, (
+            key
+        )  # 2e-3: bias of a ratio of sds at n = 250
 
 
-def test_p_values_of_a_true_claim_are_uniform(chains: Iterable[tuple[Any, pd.DataFrame, pd.DataFrame]]) -> None:
+def test_p_values_of_a_true_claim_are_uniform(
+    chains: Iterable[tuple[Any, pd.DataFrame, pd.DataFrame]],
+) -> None:
     claims = [result.claims().iloc[0] for result, *_ in chains]
     assert all((claim.response, claim.term) == ("y", "x") for claim in claims)
     assert stats.kstest([claim.p_value for claim in claims], "uniform").pvalue > LEVEL

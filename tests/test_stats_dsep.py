@@ -110,7 +110,9 @@ def lambda_of(r: float, n: float) -> float:
 
 
 @pytest.mark.parametrize("df", [2, 4])
-@pytest.mark.parametrize(("r", "n"), [(0.1, 300.0), (0.02, 46_000.0), (0.4, 46_000.0), (0.95, 1e5), (0.6, 40.0)])
+@pytest.mark.parametrize(
+    ("r", "n"), [(0.1, 300.0), (0.02, 46_000.0), (0.4, 46_000.0), (0.95, 1e5), (0.6, 40.0)]
+)
 def test_a_factors_interval_solves_its_equations(r: float, n: float, df: int) -> None:
     low, high, p = multiple_interval(r, df, n, 0.05)
     statistic = lambda_of(r, n)

@@ -36,7 +36,9 @@ def test_fits_are_statsmodels(family: str, k: int) -> None:
     assert fit.log_likelihood == pytest.approx(want.llf, rel=1e-10)
     assert (fit.parameters, fit.n) == (k + 1, 400)
     if k:
-        assert fit.r2 == pytest.approx(float(want.pseudo_rsquared("cs")) / (1 - np.exp(-want.null_deviance / 400)))
+        assert fit.r2 == pytest.approx(
+            float(want.pseudo_rsquared("cs")) / (1 - np.exp(-want.null_deviance / 400))
+        )
         assert 0 < fit.r2 < 1
     else:
         assert fit.r2 == pytest.approx(0.0, abs=1e-9)
@@ -63,7 +65,9 @@ def test_units_do_not_matter(family: str) -> None:
     scale, shift = np.array([1e6, 1e-6, 3.0]), np.array([1e7, -5.0, 2.0])
     one, other = fit_glm(y, x, family), fit_glm(y, x * scale + shift, family)
     np.testing.assert_allclose(other.coefficients * scale, one.coefficients, rtol=1e-6)
-    np.testing.assert_allclose(other.covariance * np.outer(scale, scale), one.covariance, rtol=1e-5, atol=1e-10)
+    np.testing.assert_allclose(
+        other.covariance * np.outer(scale, scale), one.covariance, rtol=1e-5, atol=1e-10
+    )
     assert other.log_likelihood == pytest.approx(one.log_likelihood, rel=1e-10)
 
 

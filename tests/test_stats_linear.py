@@ -46,7 +46,10 @@ def test_least_squares_is_that_of_rows(seed: int, n: int, k: int) -> None:
 def test_units_do_not_matter(seed: int, powers: list[int]) -> None:
     x = data(60, 4, seed)
     scale = 10.0 ** np.array(powers)
-    one, other = least_squares(moments(x), 3, [0, 1, 2]), least_squares(moments(x * scale[:, None]), 3, [0, 1, 2])
+    one, other = (
+        least_squares(moments(x), 3, [0, 1, 2]),
+        least_squares(moments(x * scale[:, None]), 3, [0, 1, 2]),
+    )
     np.testing.assert_allclose(other.coefficients * scale[:3] / scale[3], one.coefficients, rtol=1e-7)
     np.testing.assert_allclose(other.std_error * scale[:3] / scale[3], one.std_error, rtol=1e-7)
     assert other.r2 == pytest.approx(one.r2, rel=1e-9)

@@ -75,7 +75,9 @@ def test_the_optimum_is_the_optimum() -> None:
     at = log_likelihood(y, x, groups, fit.variance_between, fit.variance_within)
     assert at == pytest.approx(fit.log_likelihood, rel=1e-9)
     found = optimize.minimize(
-        lambda v: -log_likelihood(y, x, groups, *np.exp(v)), np.log([1.0, 1.0]), method="Nelder-Mead",
+        lambda v: -log_likelihood(y, x, groups, *np.exp(v)),
+        np.log([1.0, 1.0]),
+        method="Nelder-Mead",
         options={"xatol": 1e-9, "fatol": 1e-11, "maxiter": 2000},
     )
     assert fit.log_likelihood == pytest.approx(-found.fun, abs=1e-7)

@@ -81,7 +81,10 @@ def test_errors_are_the_curvature(family: str) -> None:
     for i in range(4):
         for j in range(4):
             a, b = step[i] * np.eye(4)[i], step[j] * np.eye(4)[j]
-            f = [laplace(at + s * a + t * b, y, x, groups, family) for s, t in ((1, 1), (1, -1), (-1, 1), (-1, -1))]
+            f = [
+                laplace(at + s * a + t * b, y, x, groups, family)
+                for s, t in ((1, 1), (1, -1), (-1, 1), (-1, -1))
+            ]
             hessian[i, j] = -(f[0] - f[1] - f[2] + f[3]) / (4 * step[i] * step[j])
     want = np.linalg.inv(hessian)[1:3, 1:3]
     np.testing.assert_allclose(fit.covariance, want, rtol=5e-3, atol=1e-6)
@@ -116,7 +119,9 @@ def test_units_and_names_of_groups_do_not_matter(family: str) -> None:
     one = fit_mixed_glm(y, x, groups, family)
     other = fit_mixed_glm(y, x * [1e4, 1e-4] + [7.0, -3.0], 100 - 3 * groups, family)
     np.testing.assert_allclose(other.coefficients * [1e4, 1e-4], one.coefficients, rtol=RTOL)
-    np.testing.assert_allclose(other.covariance * np.outer([1e4, 1e-4], [1e4, 1e-4]), one.covariance, rtol=1e-3, atol=1e-7)
+    np.testing.assert_allclose(
+        other.covariance * np.outer([1e4, 1e-4], [1e4, 1e-4]), one.covariance, rtol=1e-3, atol=1e-7
+    )
     assert other.log_likelihood == pytest.approx(one.log_likelihood, abs=1e-7)
 
 

@@ -40,7 +40,9 @@ def assert_same(got: Moments, want: Moments, rtol: float = LAW) -> None:
     np.testing.assert_array_equal(got.high, want.high)
 
 
-def exact(columns: np.ndarray, weights: np.ndarray | None = None) -> tuple[list[Fraction], list[list[Fraction]]]:
+def exact(
+    columns: np.ndarray, weights: np.ndarray | None = None
+) -> tuple[list[Fraction], list[list[Fraction]]]:
     """Means and centred cross-products without any rounding."""
     rows = [[Fraction(float(v)) for v in column] for column in columns]
     w = [Fraction(1)] * columns.shape[1] if weights is None else [Fraction(float(v)) for v in weights]
@@ -73,7 +75,9 @@ def test_moments_are_those_of_numpy() -> None:
 
 
 @given(
-    x=hnp.arrays(np.float64, st.tuples(st.just(3), st.integers(2, 40)), elements=st.floats(-1e3, 1e3, width=32)),
+    x=hnp.arrays(
+        np.float64, st.tuples(st.just(3), st.integers(2, 40)), elements=st.floats(-1e3, 1e3, width=32)
+    ),
     data=st.data(),
 )
 def test_moments_add_whatever_the_pieces(x: np.ndarray, data: st.DataObject) -> None:

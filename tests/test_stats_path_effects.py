@@ -65,7 +65,9 @@ def test_gradients_of_products(seed: int) -> None:
         up[e] += STEP
         down[e] -= STEP
         numeric = (path_products(up, walks).products - path_products(down, walks).products) / (2 * STEP)
-        np.testing.assert_allclose(gradients[:, e], numeric, atol=1e-6 * (1 + np.abs(coefficients).max()) ** 5)
+        np.testing.assert_allclose(
+            gradients[:, e], numeric, atol=1e-6 * (1 + np.abs(coefficients).max()) ** 5
+        )
 
 
 def test_a_zero_coefficient_keeps_its_gradient() -> None:
@@ -125,7 +127,9 @@ def test_gradients_of_a_joint_effect(seed: int) -> None:
         up = joint_effect(slopes @ (at + step), slopes, covariance)
         down = joint_effect(slopes @ (at - step), slopes, covariance)
         scale = 1 + 1 / joint.total
-        assert joint.total_gradient[e] == pytest.approx((up.total - down.total) / (2 * STEP), abs=1e-5 * scale)
+        assert joint.total_gradient[e] == pytest.approx(
+            (up.total - down.total) / (2 * STEP), abs=1e-5 * scale
+        )
         np.testing.assert_allclose(
             joint.part_gradients[:, e], (up.parts - down.parts) / (2 * STEP), atol=1e-4 * scale**2
         )

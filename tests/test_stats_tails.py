@@ -37,7 +37,9 @@ def exact_log_p_f(f: float, d1: float, d2: float) -> float:
             if abs(lower * upper - 1) < mpmath.mpf(10) ** -25:
                 break
         log_beta = mpmath.loggamma(a) + mpmath.loggamma(b) - mpmath.loggamma(a + b)
-        return float(a * mpmath.log(x) + b * mpmath.log(rest) - mpmath.log(a) - log_beta + mpmath.log(fraction))
+        return float(
+            a * mpmath.log(x) + b * mpmath.log(rest) - mpmath.log(a) - log_beta + mpmath.log(fraction)
+        )
 
 
 T_CASES = [
@@ -55,7 +57,9 @@ def test_t_against_mpmath(t: float, df: float) -> None:
 
 
 @pytest.mark.parametrize("df1", [2, 3, 7, 30])
-@pytest.mark.parametrize(("f", "df2"), [(0.5, 20), (3.0, 50), (40.0, 300), (900.0, 2000), (2500.0, 46_000), (9000.0, 5e5)])
+@pytest.mark.parametrize(
+    ("f", "df2"), [(0.5, 20), (3.0, 50), (40.0, 300), (900.0, 2000), (2500.0, 46_000), (9000.0, 5e5)]
+)
 def test_f_against_mpmath(f: float, df1: float, df2: float) -> None:
     assert float(log_p_f(f, df1, df2)) == pytest.approx(exact_log_p_f(f, df1, df2), rel=RTOL)
 

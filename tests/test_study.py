@@ -76,7 +76,10 @@ def test_tables_hold_what_the_results_say(small: Any, tmp_path: Path) -> None:
     """17 digits: what is read back from the CSV is the double that was computed."""
     done = dr.run(small.path, tmp_path / "out")
     written = pd.read_csv(
-        done.out / "tables" / "coefficients.csv", float_precision="round_trip", keep_default_na=False, na_values=[""]
+        done.out / "tables" / "coefficients.csv",
+        float_precision="round_trip",
+        keep_default_na=False,
+        na_values=[""],
     )
     for (model, stratum), result in done.results.items():
         mine = written[(written.model == model) & (written.stratum == stratum)].reset_index(drop=True)
@@ -117,7 +120,9 @@ def test_run_json(small: Any, tmp_path: Path) -> None:
     assert facts["versions"]["ecodrivers"] == dr.__version__
     assert {"numpy", "scipy", "pandas", "python"} <= set(facts["versions"])
     assert {Path(name).name for name in facts["sha256"]["documents"]} == {"small.yaml", "paths.yaml"}
-    assert all(len(digest) == 64 for digest in [facts["sha256"]["table"], *facts["sha256"]["documents"].values()])
+    assert all(
+        len(digest) == 64 for digest in [facts["sha256"]["table"], *facts["sha256"]["documents"].values()]
+    )
 
 
 def test_missing_values_are_counted(project: Any) -> None:
@@ -138,7 +143,12 @@ def test_missing_values_are_counted(project: Any) -> None:
 
 
 FAILING = [
-    ("no pixels", {"cut": {"bad": "x > 1e6", "good": "x <= 1e6"}}, "m ~ x + z; y ~ m + z", "no pixels in this stratum"),
+    (
+        "no pixels",
+        {"cut": {"bad": "x > 1e6", "good": "x <= 1e6"}},
+        "m ~ x + z; y ~ m + z",
+        "no pixels in this stratum",
+    ),
     (
         "too few pixels",
         {"cut": {"bad": "x > {top}", "good": "x <= {top}"}},
@@ -193,7 +203,9 @@ FAILING = [
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
-@pytest.mark.parametrize(("strata", "formula", "reason"), [f[1:] for f in FAILING], ids=[f[0] for f in FAILING])
+@pytest.mark.parametrize(
+    ("strata", "formula", "reason"), [f[1:] for f in FAILING], ids=[f[0] for f in FAILING]
+)
 def test_a_stratum_that_cannot_be_fitted_is_a_row_with_its_reason(
     strata: dict[str, Any], formula: str, reason: str, project: Any
 ) -> None:
@@ -303,7 +315,10 @@ def test_the_threads_of_blas_change_no_byte(big: Any, tmp_path: Path) -> None:
         limits = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), threads)
         out = tmp_path / threads
         subprocess.run(
-            [sys.executable, "-c", code, str(big.path), str(out)], env={**os.environ, **limits}, check=True, timeout=120
+            [sys.executable, "-c", code, str(big.path), str(out)],
+            env={**os.environ, **limits},
+            check=True,
+            timeout=120,
         )
         seen.append(tables_of(out))
     assert seen[0] == seen[1]
@@ -318,7 +333,12 @@ def test_a_model_file_serves_two_specs(project: Any, tmp_path: Path) -> None:
     base = {"response": {"y": {}}, "fit": [{"models": ["paths"], "over": ["all"]}], "seed": 1}
     first = project.spec(
         "first",
-        {**base, "study": "first", "table": {"path": "../data/one.csv"}, "drivers": {"near": {"m": {}}, "far": {"x": {}, "z": {}}}},
+        {
+            **base,
+            "study": "first",
+            "table": {"path": "../data/one.csv"},
+            "drivers": {"near": {"m": {}}, "far": {"x": {}, "z": {}}},
+        },
     )
     second = project.spec(
         "second",
@@ -373,7 +393,11 @@ FAULTY: list[tuple[str, Callable[[Any], None], tuple[str, ...]]] = [
     ("a missing column", lambda p: p.table("pixels", pixels().drop(columns="z")), ("z",)),
     ("an empty response", lambda p: p.table("pixels", pixels().assign(y=np.nan)), ("y",)),
     ("an unknown key", lambda p: p.spec("small", {**SPEC, "sede": 1}), ("sede",)),
-    ("an unknown stratum", lambda p: p.spec("small", {**SPEC, "fit": [{"models": ["paths"], "over": ["sid"]}]}), ("sid",)),
+    (
+        "an unknown stratum",
+        lambda p: p.spec("small", {**SPEC, "fit": [{"models": ["paths"], "over": ["sid"]}]}),
+        ("sid",),
+    ),
     (
         "strata of an unknown column",
         lambda p: p.spec("small", {**SPEC, "strata": {**SPEC["strata"], "side": {"left": "q > 1"}}}),
@@ -438,13 +462,17 @@ def test_fit_takes_files_tables_and_formulas(small: Any) -> None:
 
 def test_run_takes_a_spec_that_was_read(small: Any) -> None:
     spec = dr.read_spec(small.path)
-    pd.testing.assert_frame_equal(dr.run(spec).table("coefficients"), dr.run(small.path).table("coefficients"))
+    pd.testing.assert_frame_equal(
+        dr.run(spec).table("coefficients"), dr.run(small.path).table("coefficients")
+    )
     assert dr.run(spec).out is None
 
 
 def test_a_stratum_cut_on_the_response_says_so(small: Any) -> None:
     content = {**SPEC, "strata": {"balance": {"sink": "y > 50", "source": "y <= 50"}}}
-    done = dr.run(small.spec("small", {**content, "fit": [{"models": ["paths"], "over": ["all", "balance"]}]}))
+    done = dr.run(
+        small.spec("small", {**content, "fit": [{"models": ["paths"], "over": ["all", "balance"]}]})
+    )
     table = done.table("strata").set_index("stratum")
     assert table.selects_on_response.to_dict() == {"all": False, "balance=sink": True, "balance=source": True}
 
@@ -453,7 +481,9 @@ def test_simulated_studies_carry_their_truth(big: Any) -> None:
     done = dr.run(big.path)
     planted = done.table("planted")
     assert tuple(planted.columns) == TABLES["planted"]
-    assert set(planted.stratum) <= {f"landuse={name}" for name in ("cropland", "forestland", "grassland", "unused", "impervious")}
+    assert set(planted.stratum) <= {
+        f"landuse={name}" for name in ("cropland", "forestland", "grassland", "unused", "impervious")
+    }
     assert done.tables.meta["table"]["simulated"]
     assert len(done.results) == 1 + 2 + 5
 
@@ -480,7 +510,16 @@ def test_reporting_is_told_of_every_fit(small: Any) -> None:
     content = {**SPEC, "fit": [{"models": ["paths"], "over": ["all", "side"]}]}
     dr.run(small.spec("small", content), reporting=Told)
     assert said == [
-        *("total 3", "paths on all", "done", "paths on side=left", "done", "paths on side=right", "done", "end")
+        *(
+            "total 3",
+            "paths on all",
+            "done",
+            "paths on side=left",
+            "done",
+            "paths on side=right",
+            "done",
+            "end",
+        )
     ]
 
 

@@ -196,7 +196,7 @@ def _data(
     """The rows of every variable under the names that patsy's code uses."""
     data: dict[str, Any] = {}
     for i, name in enumerate(variables):
-        if not table.holds_text(name):
+        if name not in categories or not table.holds_text(name):
             data[f"v{i}"] = table.values(name)[rows]
         if name in categories:
             levels = pd.Index(categories[name])

@@ -16,7 +16,7 @@ from drivers.spec.bound import Equation
 from drivers.spec.terms import Term
 from drivers.stats.dsep import CONFIDENCE
 from drivers.stats.glm import GlmFit, fit_glm
-from drivers.stats.linear import least_squares, log_likelihood
+from drivers.stats.linear import least_squares, log_likelihood, residual_sum
 from drivers.stats.mixed import MixedFit, fit_random_intercept
 from drivers.stats.mixed_glm import MixedGlmFit, fit_mixed_glm
 from drivers.stats.tails import log_p_chi2, log_p_f, log_p_t
@@ -137,6 +137,28 @@ def best_log_likelihood(sample: Sample, equation: Equation, terms: Sequence[Term
     except np.linalg.LinAlgError as error:
         where = f"the equation of `{equation.response.text}` with its missing paths"
         raise sample.explain_collinearity(columns, where) from error
+
+
+def joint_test(sample: Sample, fitted: Fitted, term: Term) -> tuple[float, float, float]:
+    """Test of all columns of a term together: (statistic, residual df, ln p).
+
+    For a Gaussian equation from moments it is of type II: where the equation also holds products with the
+    term, those are set aside: a main effect beside its product is only the effect at zero of the other side.
+    """
+    above = [t for t in fitted.equation.terms if t is not term and set(term.factors) < set(t.factors)]
+    gaussian = fitted.equation.family == "gaussian" and fitted.equation.random is None
+    if not above or not gaussian or fitted.response is None:
+        return fitted.joint_test(term.text)
+    rest = [t for t in fitted.equation.terms if t not in above]
+    with_term = sample.select(rest).columns
+    without = sample.select([t for t in rest if t is not term]).columns
+    sums = [
+        residual_sum(sample.moments, fitted.response, columns)
+        for columns in (with_term, without, fitted.selection.columns)
+    ]
+    extra, df = len(with_term) - len(without), float(fitted.n - len(fitted.selection.columns) - 1)
+    f = (sums[1] - sums[0]) / extra / (sums[2] / df)
+    return f, df, float(log_p_f(f, extra, df))
 
 
 def _gaussian(sample: Sample, equation: Equation, selection: Selection, where: str) -> Fitted:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drivers.methods.composites import Weighting
-from drivers.methods.equations import Fitted
+from drivers.methods.equations import Fitted, joint_test
 from drivers.spec.terms import Term
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _path_rows(fit: Fit, e: Fitted) -> list[Row]:
         mine = [i for i, owner in enumerate(e.selection.terms) if owner == term.text]
         common = {"response": e.equation.response.label, "op": "~", "group": _group(fit, term)}
         if len(mine) > 1 or any(factor.categorical for factor in term.factors):
-            statistic, df, joint = e.joint_test(term.text)
+            statistic, df, joint = joint_test(fit.sample, e, term)
             rows.append({**common, "term": term.label, "statistic": statistic, **_test(df, joint)})
         rows += [{**common, **made[i], **_test(made[i]["df"], made[i]["log_p"])} for i in mine]
     return rows
@@ -207,13 +207,21 @@ def _equivalence(fit: Fit) -> Row:
     }
 
 
+def _step_term(step: Step) -> str:
+    """The term as the equations name it: a path that is dropped, or the form of a cause that is suggested."""
+    graph = step.before.graph
+    if step.action == "suggest":
+        return graph.forms[step.term].label
+    return next(t.label for t in graph.equation(step.response).terms if t.text == step.term)
+
+
 def _step_row(step: Step) -> Row:
     before, after = step.before, step.after
     return {
         "step": step.step,
         "action": step.action,
         "response": before.graph.forms[step.response].label,
-        "term": step.term,
+        "term": _step_term(step),
         "p_value": float(np.exp(step.log_p)),
         "fishers_c": after.fishers_c.c,
         "fishers_c_df": after.fishers_c.df,

@@ -105,8 +105,13 @@ def _log_likelihood(n: int, rss: float) -> float:
 
 def log_likelihood(moments: Moments, response: int, predictors: Sequence[int]) -> float:
     """Maximised Gaussian log-likelihood of an equation without its coefficients; as `least_squares`."""
+    return _log_likelihood(moments.rows, residual_sum(moments, response, predictors))
+
+
+def residual_sum(moments: Moments, response: int, predictors: Sequence[int]) -> float:
+    """Residual sum of squares of an equation, without its coefficients; raises as `least_squares`."""
     left = float(_factor(moments, response, predictors)[-1, -1]) ** 2
-    return _log_likelihood(moments.rows, left * float(moments.cross[response, response]))
+    return left * float(moments.cross[response, response])
 
 
 def least_squares(moments: Moments, response: int, predictors: Sequence[int]) -> LeastSquares:
