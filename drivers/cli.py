@@ -46,6 +46,8 @@ def check(spec: Annotated[Path, typer.Argument(help="A study spec, specs/NAME.ya
     for name, count in table.missing.items():
         if count:
             print(f"  {name}: {count} missing")
+    for warning in study.table_warnings(found, table):
+        print(f"  warning: {warning}")
     for stratum in partition.strata:
         if stratum.rows == 0:
             print(f"  {stratum.label}: no pixels; its fits will fail")

@@ -24,7 +24,14 @@ from drivers.methods.result import frame
 from drivers.progress import Reporter, Silent
 from drivers.report import RunTables, check_target, write_report
 from drivers.spec import BoundModel, StudySpec, read_spec
-from drivers.table import Partition, PixelTable, describe_strata, load, make_partition
+from drivers.table import (
+    Partition,
+    PixelTable,
+    describe_strata,
+    load,
+    make_partition,
+    nodata_warnings,
+)
 
 Reporting = Callable[[int], AbstractContextManager[Reporter]]
 
@@ -87,7 +94,7 @@ def run(
     rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
     results: dict[tuple[str, str], Result] = {}
     failures: dict[tuple[str, str], str] = {}
-    warnings: list[str] = []
+    warnings = table_warnings(study, table)
     wanted = asked(study, partition)
     silent: Reporting = lambda _: nullcontext(Silent())  # noqa: E731
     with (reporting or silent)(sum(len(strata) for _, strata in wanted)) as reporter:
@@ -175,6 +182,11 @@ def load_table(study: StudySpec) -> PixelTable:
         cell_size=pixel.size if pixel else None,
         place=source.place,
     )
+
+
+def table_warnings(study: StudySpec, table: PixelTable) -> list[str]:
+    """What in the table is allowed, and probably not meant."""
+    return nodata_warnings(table, [v.name for v in (*study.drivers, *study.responses)])
 
 
 def study_partition(study: StudySpec, table: PixelTable) -> Partition:

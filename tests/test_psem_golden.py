@@ -22,7 +22,7 @@ P_RTOL = 1e-6
 """METHODS, section 1: p-values, where p > 1e-300."""
 
 CHISQ_ATOL = 1e-8
-"""χ² is a small difference of log-likelihoods of some hundreds: their 1e-13 relative error is absolute here."""
+"""χ² is a small difference of log-likelihoods of some hundreds, whose 1e-13 is absolute here."""
 
 MIXED_RTOL = 1e-7
 """nlme stops its optimiser when the profile is flat to about 1e-7; the optimum itself is ours (see below)."""
@@ -227,7 +227,7 @@ GRACE = (
 
 
 def test_typing_order_changes_nothing(keeley: pd.DataFrame, golden: Golden) -> None:
-    """piecewiseSEM's χ² of this model depends on the order in which it is typed; the right one is lavaan's."""
+    """piecewiseSEM's χ² of this model depends on the typing order; the right one is lavaan's."""
     probes = golden("psem_probes.json")
     want, orders = probes["grace2006_correct_LLchisq"], probes["order_dependence"]
     texts = set()
@@ -409,7 +409,7 @@ def test_a_hole_in_one_variable_costs_the_row_everywhere(keeley: pd.DataFrame) -
 
 
 def test_r2_of_a_mixed_equation_is_of_its_own_rows(shared_table: Find, golden: Golden) -> None:
-    """rsquared() of piecewiseSEM takes rows that were never fitted; ours is its value with those dropped first."""
+    """rsquared() of piecewiseSEM takes rows that were not fitted; ours is its value without them."""
     want = golden("psem_probes.json")["rsquared_lme_NA_rows"]["rows_dropped_first"][0]
     frame = pd.read_csv(shared_table("shipley"))
     e = dr.fit("DD ~ lat + (1 | site); Growth ~ DD + (1 | site)", frame).fit.equations[0]

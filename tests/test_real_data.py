@@ -1,6 +1,7 @@
 """Whole studies on real tables, with facts that can be checked elsewhere.
 
-The tables lie beside the repository (../shared/data/tables); without them each test is skipped with that reason.
+The tables lie beside the repository (../shared/data/tables); each test says so where
+they are absent, and is skipped.
 """
 
 from __future__ import annotations
@@ -194,7 +195,8 @@ def test_soil_grid(shared_table: Find, project: Any, tmp_path: Path) -> None:
     """13,132 pixels of Western Australia: NDVI on soil, topography and distances, by elevation."""
     project.model(
         "paths",
-        "SOC ~ Elevation + Slope + Water; pH ~ Elevation + SOC; NDVI ~ SOC + pH + Slope + Water + Road + Mine",
+        "SOC ~ Elevation + Slope + Water; pH ~ Elevation + SOC; "
+        "NDVI ~ SOC + pH + Slope + Water + Road + Mine",
     )
     project.model(
         "groups",
@@ -258,7 +260,8 @@ def test_ndvi(shared_table: Find, project: Any, tmp_path: Path) -> None:
     """46,295 pixels of Inner Mongolia in five climate zones."""
     project.model(
         "paths",
-        "Tempchange ~ Precipitation; GDP ~ Popdensity; NDVIchange ~ Tempchange + Precipitation + GDP + Popdensity",
+        "Tempchange ~ Precipitation; GDP ~ Popdensity; "
+        "NDVIchange ~ Tempchange + Precipitation + GDP + Popdensity",
     )
     project.model(
         "zones", "NDVIchange ~ Climatezone + Mining + Tempchange + Precipitation; Tempchange ~ Climatezone"

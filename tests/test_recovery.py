@@ -1,8 +1,8 @@
 """Plant causes, get them back: 95 % intervals hold the truth in 95 % of worlds, and p-values are uniform.
 
-Pixels are independent here (range 0); with neighbours the classical errors do not hold, which a later issue mends.
-Every count is held against its binomial distribution at a level that a right program fails once in ten thousand runs;
-the seeds are fixed, so it either fails always or never.
+Pixels are independent here (range 0); with neighbours the classical errors do not hold, which a later issue
+mends. Every count is held against its binomial distribution, at a level that a right program fails once in ten
+thousand runs; the seeds are fixed, so it fails always or never.
 """
 
 from __future__ import annotations
@@ -156,7 +156,10 @@ GROUPS = {
     "topography": ("DEM", "SLOPE", "NORTHNESS"),
     "human": ("GDP", "HFP", "LUC"),
 }
-DIAGRAM = "topography ~ human; climate ~ human + topography; soil ~ climate + topography; NEP ~ climate + soil + topography + human"
+DIAGRAM = (
+    "topography ~ human; climate ~ human + topography; soil ~ climate + topography; "
+    "NEP ~ climate + soil + topography + human"
+)
 LAND_USES = {"grassland": 4, "cropland": 1}
 
 
@@ -167,7 +170,7 @@ def regions() -> list[tuple[str, pd.DataFrame, pd.DataFrame]]:
     for seed in range(REGIONS):
         world = dr.simulate("horqin", pixels=REGION_PIXELS, seed=seed, range_pixels=0)
         for name, code in LAND_USES.items():
-            inside = world.frame[world.frame.LUCC == code].reset_index(drop=True)
+            inside = world.frame[code == world.frame.LUCC].reset_index(drop=True)
             made.append((name, inside, world.planted[world.planted.stratum == f"landuse={name}"]))
     return made
 

@@ -129,6 +129,75 @@ def test_failed_saturated_and_no_effects() -> None:
     assert "Planted beside found" not in words
 
 
+def with_responses(run: RunTables, names: dict[str, str], responses: list[str] | None) -> RunTables:
+    """The run with responses renamed, as a transformed one is, and with or without the lead's word on them."""
+    tables = {name: frame.copy() for name, frame in run.tables.items()}
+    for name in ("coefficients", "dsep", "effects", "r2", "trail", "planted"):
+        tables[name]["response"] = tables[name]["response"].replace(names)
+    model = {**run.meta["models"][0]}
+    if responses is not None:
+        model["responses"] = responses
+    return RunTables(tables, {**run.meta, "models": [model]})
+
+
+@pytest.mark.parametrize("told", [["log(NEP)"], None])
+def test_a_transformed_response_keeps_its_effects(told: list[str] | None) -> None:
+    run = with_responses(fake_run(), {"NEP": "log(NEP)"}, told)
+    words = words_of(page_of(run))
+    assert "No effects on" not in words
+    assert "Direct, indirect and total effects on log(NEP)" in words
+    assert "Total effects of the drivers on log(NEP)" in words
+    assert "R² of log(NEP) 0.58" in words.replace("log(NEP)0", "log(NEP) 0")
+    assert "log(NEP) per °C" in words
+    assert "g C m⁻² yr⁻¹ per °C" not in words
+    drawn = make_figures(run)["nep-paths", "all"]
+    assert set(drawn) == {"paths.svg", "effects-drivers.svg", "effects-groups.svg"}
+    assert "Standardised effect on log(NEP)" in drawn["effects-drivers.svg"]
+
+
+def test_two_responses_have_a_block_each() -> None:
+    run = fake_run()
+    more = run.tables["effects"].assign(response="GPP")
+    tables = {**run.tables, "effects": pd.concat([run.tables["effects"], more], ignore_index=True)}
+    run = with_responses(RunTables(tables, run.meta), {}, ["NEP", "GPP"])
+    drawn = make_figures(run)["nep-paths", "all"]
+    assert set(drawn) == {
+        "paths.svg", "effects-drivers.svg", "effects-groups.svg", "effects-drivers-2.svg", "effects-groups-2.svg",
+    }  # fmt: skip
+    words = words_of(page_of(run))
+    for response in ("NEP", "GPP"):
+        assert f"Direct, indirect and total effects on {response}" in words
+        assert f"Total effects of the groups on {response}" in words
+    assert page_of(run).count("<h4>Effects on GPP</h4>") == 7
+    ids = re.findall(r'\bid="([^"]+)"', page_of(run))
+    assert len(ids) == len(set(ids))
+
+
+def test_a_model_without_the_studys_response_shows_its_last_one() -> None:
+    run = with_responses(fake_run(), {"NEP": "soilwater"}, None)
+    assert run.responses("nep-paths") == ["soilwater"]
+    words = words_of(page_of(run))
+    assert "No effects on" not in words
+    assert "Direct, indirect and total effects on soilwater" in words
+    told = with_responses(fake_run(), {"NEP": "soilwater"}, ["NEP"])
+    assert "No effects on" not in words_of(page_of(told))
+
+
+def test_the_message_of_a_sound_fit_is_shown_once() -> None:
+    run = fake_run()
+    fit = run.tables["fit"].copy()
+    classical = "the errors are classical, as if neighbouring pixels were independent"
+    said = "`a:b` act as drivers of their own: effects that pass through them are not summed"
+    fit.loc[fit["status"] == "ok", "message"] = f"{said}; {classical}"
+    page = page_of(RunTables({**run.tables, "fit": fit}, run.meta))
+    assert page.count("<code>a:b</code> act as drivers of their own") == 7
+    assert "The errors are classical" not in words_of(page)
+    bare = {**run.meta, "table": {"n": 40000}}  # no coordinates: the page says nothing of them itself
+    assert "The errors are classical" in words_of(page_of(RunTables({**run.tables, "fit": fit}, bare)))
+    fit = fit.assign(verdict="saturated", message="saturated: no path is missing, so nothing can be tested")
+    assert "no path is missing" not in words_of(page_of(RunTables({**run.tables, "fit": fit[:1]}, run.meta)))
+
+
 def test_a_run_where_everything_failed() -> None:
     run = fake_run()
     fit = run.tables["fit"][["model", "stratum", "method", "n"]].assign(

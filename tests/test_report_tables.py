@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_report_fake import fake_run
 
-from drivers.report.tables import csv_text, read_csv, sheet_name, write_csv, write_xlsx
+from drivers.glossary import COLUMNS
+from drivers.report.tables import TEXT_COLUMNS, csv_text, read_csv, sheet_name, write_csv, write_xlsx
 
 
 def test_csv_bytes_are_exact(tmp_path: Path) -> None:
@@ -70,6 +71,19 @@ def test_a_table_reads_back_to_the_bit(tmp_path: Path) -> None:
     np.testing.assert_array_equal(back["estimate"], frame["estimate"])
     write_csv(back, tmp_path / "again.csv")
     assert (tmp_path / "again.csv").read_bytes() == (tmp_path / "t.csv").read_bytes()
+
+
+def test_text_columns_are_those_without_a_unit() -> None:
+    tables = fake_run().tables
+    assert {"model", "stratum", "response", "term", "via", "message", "status"} <= TEXT_COLUMNS
+    assert {name for name, column in COLUMNS.items() if not column.unit} - TEXT_COLUMNS == {
+        "selects_on_response"
+    }
+    for frame in tables.values():
+        numbers = {
+            c for c in frame.columns if pd.api.types.is_numeric_dtype(frame[c]) and frame[c].notna().any()
+        }
+        assert not numbers & TEXT_COLUMNS
 
 
 def test_the_workbook_repeats_and_holds_the_tables(tmp_path: Path) -> None:

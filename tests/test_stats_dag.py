@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations, permutations
+from itertools import combinations, pairwise, permutations
 
 import numpy as np
 import pytest
@@ -46,7 +46,7 @@ def test_a_cycle_is_found_and_is_one(graph, data: st.DataObject) -> None:
         assert cycle is not None
         assert cycle[0] == cycle[-1]
         assert len(set(cycle)) == len(cycle) - 1
-        assert all(cause in with_loop[effect] for cause, effect in zip(cycle, cycle[1:], strict=False))
+        assert all(cause in with_loop[effect] for cause, effect in pairwise(cycle))
     else:
         assert cycle is None
 
@@ -176,7 +176,7 @@ def test_every_path_once_shortest_first(graph) -> None:
 def test_paths_stop_after_the_limit() -> None:
     layers = [[f"{a}{i}" for i in range(3)] for a in "bcdef"]
     parents = {n: ["a"] for n in layers[0]}
-    for above, below in zip(layers, layers[1:], strict=False):
+    for above, below in pairwise(layers):
         parents |= {n: list(above) for n in below}
     parents["z"] = layers[-1]
     assert len(directed_paths(parents, "a", "z", 10_000)) == 3**5

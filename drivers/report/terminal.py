@@ -30,12 +30,13 @@ LEAST_NEEDED = (
     "srmr", "rmsea", "tli", "cfi", "logl", "bic", "aic", "chisq_df", "chisq", "chisq_p",
     "equivalence_bound", "max_partial_r_low", "max_partial_r_high", "partial_r_low", "partial_r_high",
     "equivalence_p", "method", "group", "message", "c_per_df", "df", "statistic", "delta_c", "given",
-    "equivalence_verdict", "aicc", "max_partial_r", "fishers_c_df", "fishers_c", "std_error", "op",
+    "equivalence_verdict", "aicc", "max_partial_r", "fishers_c_df", "fishers_c", "std_error", "op", "max", "min",
 )
 """What is left out of a table that is too wide, in this order."""
+P_COLUMNS = frozenset(("fishers_c_p", "chisq_p", "equivalence_p"))
 KEYS = frozenset((
     "model", "stratum", "response", "term", "driver", "kind", "via", "estimate", "std_estimate", "p_value",
-    "n", "status", "verdict", "r2", "step", "action",
+    "n", "status", "verdict", "r2", "step", "action", "selects_on_response",
 ))
 """What stays."""
 LAST = ("via", "estimate")
@@ -149,11 +150,17 @@ def _leave_out(order: Sequence[str], kept: set[str], floor: Mapping[str, int], r
     for name in order:
         if _total(floor, kept) <= room:
             break
-        kept.remove(name)
-        dropped.append(name)
-    for name in reversed(dropped):
-        if _total(floor, kept | {name}) <= room:
-            kept.add(name)
+        dropped.append(_with_its_pair(name) & kept)
+        kept -= dropped[-1]
+    for names in reversed(dropped):
+        if _total(floor, kept | names) <= room:
+            kept |= names
+
+
+def _with_its_pair(name: str) -> set[str]:
+    """The two ends of an interval come and go together."""
+    stem, _, end = name.rpartition("_")
+    return {f"{stem}_low", f"{stem}_high"} if end in ("low", "high") else {name}
 
 
 def _total(widths: Mapping[str, int], kept: set[str]) -> int:
@@ -210,6 +217,6 @@ def _shown(name: str, cell: Any) -> str:
         if cell.is_integer() and abs(cell) < 1e9:
             return str(int(cell))
         # 1461036.1, not 1.461e+06: AICs are compared by their differences
-        digits = P_DIGITS if name.startswith("p_") or name.endswith("_p") and name != "log_p" else DIGITS
+        digits = P_DIGITS if name.startswith("p_") or name in P_COLUMNS else DIGITS
         return f"{cell:.1f}" if 1e3 <= abs(cell) < 1e9 else f"{cell:.{digits}g}"
     return str(cell)

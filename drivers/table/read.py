@@ -181,8 +181,8 @@ def _from_file(
     find_classes: bool = False,
 ) -> PixelTable:
     from_geometry = False
+    described = replace(described, crs=_agreed_crs(table, described.crs, place))
     if table.geometry is not None:
-        described = replace(described, crs=_agreed_crs(table, described.crs, place))
         if described.easting is None and described.northing is None:
             there = {EASTING, NORTHING} & set(table.columns)
             from_geometry = not there
@@ -264,15 +264,15 @@ def _absent(roles: Mapping[str, Role], source: str, known: Sequence[str]) -> lis
 
 def _agreed_crs(table: TableFile, named: str | None, place: Place | None) -> str | None:
     """The CRS that the spec names, which may not contradict the file's."""
-    if named is None or table.crs is None:
-        return named or table.crs
-    import pyproj  # comes with geopandas, and only GeoParquet needs it
+    if named is None:
+        return table.crs
+    import pyproj  # takes a moment, and only a table with a CRS needs it
 
     try:
-        agree = pyproj.CRS.from_user_input(named).equals(pyproj.CRS.from_user_input(table.crs), True)
+        wanted = pyproj.CRS.from_user_input(named)
     except pyproj.exceptions.CRSError:
         raise TableError(Fault(f"`{named}` is not a known CRS", place, "write it as EPSG:32651")) from None
-    if not agree:
+    if table.crs is not None and not wanted.equals(pyproj.CRS.from_user_input(table.crs), True):
         raise TableError(
             Fault(
                 f"{table.path.name} has its coordinates in {table.crs}, not in {named}",
