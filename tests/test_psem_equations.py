@@ -232,8 +232,13 @@ def test_a_product_of_class_and_number(anes: pd.DataFrame) -> None:
         "party[rep]:age": "C(party)[T.rep]:age",
     }
     assert_ols(result, "income", want, names)
-    f = sm.stats.anova_lm(want, typ=3).loc["C(party):age"]
-    assert terms(result, "income").loc["party:age"].statistic == pytest.approx(f["F"], rel=1e-6)
+    # Joint tests are of type II: a main effect beside its product is tested without the product.
+    anova = sm.stats.anova_lm(want, typ=2)
+    for ours, theirs in (("party", "C(party)"), ("party:age", "C(party):age")):
+        joint = terms(result, "income").loc[ours]
+        assert joint.statistic == pytest.approx(anova.loc[theirs, "F"], rel=1e-6)
+        assert joint.p_value == pytest.approx(anova.loc[theirs, "PR(>F)"], rel=1e-5)
+        assert joint.df == want.df_resid
 
 
 def test_claims_about_a_class_are_f_tests(anes: pd.DataFrame) -> None:

@@ -1,8 +1,8 @@
 """Plant causes, get them back: 95 % intervals hold the truth in 95 % of worlds, and p-values are uniform.
 
 Pixels are independent here (range 0); with neighbours the classical errors do not hold, which a later issue
-mends. Every count is held against its binomial distribution, at a level that a right program fails once in ten
-thousand runs; the seeds are fixed, so it fails always or never.
+mends. Every count is held against its binomial distribution, at a level that a right program fails once in
+ten thousand runs; the seeds are fixed, so it fails always or never.
 """
 
 from __future__ import annotations

@@ -130,7 +130,7 @@ def test_failed_saturated_and_no_effects() -> None:
 
 
 def with_responses(run: RunTables, names: dict[str, str], responses: list[str] | None) -> RunTables:
-    """The run with responses renamed, as a transformed one is, and with or without the lead's word on them."""
+    """The run with responses renamed, as a transformed one is, and what run.json says of them."""
     tables = {name: frame.copy() for name, frame in run.tables.items()}
     for name in ("coefficients", "dsep", "effects", "r2", "trail", "planted"):
         tables[name]["response"] = tables[name]["response"].replace(names)
@@ -162,7 +162,8 @@ def test_two_responses_have_a_block_each() -> None:
     run = with_responses(RunTables(tables, run.meta), {}, ["NEP", "GPP"])
     drawn = make_figures(run)["nep-paths", "all"]
     assert set(drawn) == {
-        "paths.svg", "effects-drivers.svg", "effects-groups.svg", "effects-drivers-2.svg", "effects-groups-2.svg",
+        "paths.svg", "effects-drivers.svg", "effects-groups.svg",
+        "effects-drivers-2.svg", "effects-groups-2.svg",
     }  # fmt: skip
     words = words_of(page_of(run))
     for response in ("NEP", "GPP"):

@@ -168,4 +168,6 @@ def test_joint_p_of_members_that_share_one_coefficient() -> None:
 
 
 def test_joint_p_without_variance_is_unknown() -> None:
-    assert np.isnan(joint_test(np.array([1.0, 2.0]), np.zeros((2, 2))).log_p)
+    nothing = joint_test(np.array([1.0, 2.0]), np.zeros((2, 2)))
+    assert np.isnan(nothing.log_p)
+    assert nothing.df == 0

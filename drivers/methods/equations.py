@@ -16,7 +16,7 @@ from drivers.spec.bound import Equation
 from drivers.spec.terms import Term
 from drivers.stats.dsep import CONFIDENCE
 from drivers.stats.glm import GlmFit, fit_glm
-from drivers.stats.linear import least_squares, log_likelihood, residual_sum
+from drivers.stats.linear import aliased, least_squares, log_likelihood, residual_sum
 from drivers.stats.mixed import MixedFit, fit_random_intercept
 from drivers.stats.mixed_glm import MixedGlmFit, fit_mixed_glm
 from drivers.stats.tails import log_p_chi2, log_p_f, log_p_t
@@ -247,8 +247,5 @@ def _from_rows(
 
 def _require_rank(sample: Sample, selection: Selection, where: str) -> None:
     """Collinear columns have no unique coefficients; iterative fits would return one of many."""
-    if selection.columns:
-        try:
-            least_squares(sample.moments, selection.columns[-1], selection.columns[:-1])
-        except np.linalg.LinAlgError as error:
-            raise sample.explain_collinearity(selection.columns, where) from error
+    if aliased(sample.moments, selection.columns):
+        raise sample.explain_collinearity(selection.columns, where)

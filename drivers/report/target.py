@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -52,8 +53,11 @@ def cannot_write(out: Path, error: Exception) -> TableError:
     why = str(error)
     if isinstance(error, OSError) and error.strerror:
         named = error.filename if isinstance(error.filename, str) else ""
-        about = f" ({named})" if named and Path(named).name != out.name else ""
-        why = error.strerror[0].lower() + error.strerror[1:] + about
+        why = error.strerror[0].lower() + error.strerror[1:]
+        if Path(named).name.startswith(f".{_stem(out)}-"):  # our hidden folder says nothing to a user
+            why = f"nothing can be made in {out.parent} ({why})"
+        elif named and Path(named).name != out.name:
+            why += f" ({named})"
     return TableError(Fault(f"cannot write a report to {out}: {why}", hint=HINT))
 
 
@@ -86,7 +90,7 @@ def make_folders(folder: Path) -> list[Path]:
             each.mkdir(exist_ok=True)
             made.insert(0, each)
         if not folder.is_dir():
-            folder.mkdir()  # a file is in the way: raises the error that says so
+            raise NotADirectoryError(errno.ENOTDIR, "this is a file, not a folder", str(folder))
     except OSError:
         remove_empty(made)
         raise

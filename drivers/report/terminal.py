@@ -30,7 +30,8 @@ LEAST_NEEDED = (
     "srmr", "rmsea", "tli", "cfi", "logl", "bic", "aic", "chisq_df", "chisq", "chisq_p",
     "equivalence_bound", "max_partial_r_low", "max_partial_r_high", "partial_r_low", "partial_r_high",
     "equivalence_p", "method", "group", "message", "c_per_df", "df", "statistic", "delta_c", "given",
-    "equivalence_verdict", "aicc", "max_partial_r", "fishers_c_df", "fishers_c", "std_error", "op", "max", "min",
+    "equivalence_verdict", "aicc", "max_partial_r", "fishers_c_df", "fishers_c", "std_error", "op",
+    "max", "min",
 )
 """What is left out of a table that is too wide, in this order."""
 P_COLUMNS = frozenset(("fishers_c_p", "chisq_p", "equivalence_p"))
