@@ -9,7 +9,7 @@ import numpy as np
 from drivers.table.pixels import PixelTable
 
 NODATA_CODES = (-99999.0, -9999.0, -32768.0, -32767.0, -3.4028234663852886e38, 32767.0, 65535.0, 1e20)
-"""What rasters and their exports write for no data: round numbers, and the ends of integer and float types."""
+"""What rasters and their exports write for no data: round numbers, and the ends of number types."""
 
 FEWEST = 3
 """A code comes in numbers; one or two such values may be measured."""

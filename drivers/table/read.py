@@ -182,14 +182,13 @@ def _from_file(
 ) -> PixelTable:
     from_geometry = False
     described = replace(described, crs=_agreed_crs(table, described.crs, place))
-    if table.geometry is not None:
-        if described.easting is None and described.northing is None:
-            there = {EASTING, NORTHING} & set(table.columns)
-            from_geometry = not there
-            if len(there) != 1:
-                described = replace(described, easting=EASTING, northing=NORTHING)
-                for name in (EASTING, NORTHING):
-                    roles[name] = replace(roles.get(name, Role(name, place)), coordinate=True)
+    if table.geometry is not None and described.easting is None and described.northing is None:
+        there = {EASTING, NORTHING} & set(table.columns)
+        from_geometry = not there
+        if len(there) != 1:
+            described = replace(described, easting=EASTING, northing=NORTHING)
+            for name in (EASTING, NORTHING):
+                roles[name] = replace(roles.get(name, Role(name, place)), coordinate=True)
     known = set(table.columns)
     names = [name for name in dict.fromkeys([*kept, *roles]) if name in known]
     if not names and not from_geometry:
