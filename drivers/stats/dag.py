@@ -1,49 +1,12 @@
-"""Directed acyclic graphs by name: order, cycles, independence claims, paths."""
+"""Directed acyclic graphs by name: order, independence claims, paths."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 Parents = Mapping[str, Collection[str]]
 """For every node with an equation, the nodes on its right."""
-
-
-def find_cycle(parents: Parents) -> tuple[str, ...] | None:
-    """A cycle as the nodes along it, cause first and the first node repeated last; None if there is none.
-
-    Examples
-    --------
-    >>> find_cycle({"b": ["a"], "c": ["b"], "a": ["c"]})
-    ('a', 'b', 'c', 'a')
-    """
-    done: set[str] = set()
-    for root in parents:
-        trail: list[str] = []
-        on_trail: set[str] = set()
-        stack: list[tuple[str, Iterator[str]]] = []
-        if root not in done:
-            stack.append((root, iter(parents[root])))
-            trail.append(root)
-            on_trail.add(root)
-        while stack:
-            node, rest = stack[-1]
-            parent = next(rest, None)
-            if parent is None:
-                stack.pop()
-                trail.pop()
-                on_trail.discard(node)
-                done.add(node)
-            elif parent in on_trail:
-                cycle = [*trail[trail.index(parent) :], parent][::-1]
-                start = min(range(len(cycle) - 1), key=lambda i: cycle[i])
-                turned = [*cycle[start:-1], *cycle[:start]]
-                return (*turned, turned[0])
-            elif parent not in done and parent in parents:
-                stack.append((parent, iter(parents[parent])))
-                trail.append(parent)
-                on_trail.add(parent)
-    return None
 
 
 def topological_order(nodes: Sequence[str], parents: Parents) -> tuple[str, ...]:
