@@ -12,6 +12,9 @@ from scipy import special
 
 Array = NDArray[np.float64]
 
+NEAR_ONE = -0.7
+"""Above this logarithm (p about 0.5) the complement is the smaller of the two, and the more exact."""
+
 UNDERFLOW = -650.0
 """Below this logarithm (p about 1e-282) the direct function is no longer trusted."""
 
@@ -54,6 +57,10 @@ def log_p_f(statistic: ArrayLike, df: ArrayLike, df_residual: ArrayLike) -> Arra
     x = d2 / (d2 + d1 * f)
     with np.errstate(divide="ignore"):
         log_p = np.log(special.betainc(d2 / 2, d1 / 2, x))
+    # Near p = 1 the complement keeps the digits that 1 - x has lost.
+    near = log_p > NEAR_ONE
+    ratio = d1[near] * f[near]
+    log_p[near] = np.log1p(-special.betainc(d1[near] / 2, d2[near] / 2, ratio / (d2[near] + ratio)))
     far = (log_p < UNDERFLOW) & np.isfinite(f)
     if far.any():
         log_p[far] = log_betainc_tail(d2[far] / 2, d1[far] / 2, d1[far] * f[far] / d2[far])
