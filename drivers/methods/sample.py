@@ -142,18 +142,16 @@ class Sample:
         infinite = index[~np.isfinite(np.diag(self.moments.cross)[index])]
         if len(infinite):
             labels = [self.label(c) for c in dict.fromkeys(infinite.tolist())]
+            verb = "is" if len(labels) == 1 else "are"
             raise FitError(
-                f"{_listed(labels)} {'is' if len(labels) == 1 else 'are'} infinite or undefined for some pixels: "
-                "a logarithm or root of zero or less, a division by zero, or an overflow"
+                f"{_listed(labels)} {verb} infinite or undefined for some pixels: a logarithm or root of "
+                "zero or less, a division by zero, or an overflow"
             )
         flat = index[self.moments.constant[index]]
         if len(flat):
             labels = [self.label(c) for c in dict.fromkeys(flat.tolist())]
-            one = len(labels) == 1
-            raise FitError(
-                f"{_listed(labels)} {'is' if one else 'are'} constant here: {'it has' if one else 'they have'} "
-                "no effect that could be estimated"
-            )
+            verb, has = ("is", "it has") if len(labels) == 1 else ("are", "they have")
+            raise FitError(f"{_listed(labels)} {verb} constant here: {has} no effect that could be estimated")
 
     def explain_collinearity(self, columns: Sequence[int], where: str) -> FitError:
         """The error that names which columns are combinations of which."""
