@@ -49,7 +49,7 @@ def correlated_errors(
         else:
             r = _on_rows(sample, graph, [(first, by_node.get(first)), (second, by_node.get(second))])
         test = partial_tests(np.array([r]), np.array([df]))
-        interval = partial_intervals(np.array([r]), np.array([df]), 0.5)
+        interval = partial_intervals(np.array([r]), np.array([df]), graph.model.options.equivalence_bound)
         found.append(
             CorrelatedErrors(
                 first,

@@ -25,7 +25,7 @@ from drivers.methods.sample import Sample
 from drivers.spec.bound import BoundModel
 from drivers.spec.path_graph import PathGraph, make_graph
 from drivers.spec.terms import Term
-from drivers.stats.dsep import FishersC, fishers_c
+from drivers.stats.dsep import FIELD_P, FishersC, fishers_c
 from drivers.stats.likelihood import Criteria, chi_square, dsep_criteria, information_criteria
 from drivers.table import Partition, PixelTable, Stratum
 
@@ -278,7 +278,7 @@ def _least_significant(fit: Fit) -> tuple[float, str, str] | None:
 
 def _suggest(fit: Fit, steps: list[Step]) -> None:
     """List the claims that fail as paths to add, the worst first, each with what it alone would do."""
-    alpha = np.log(0.05)
+    alpha = np.log(FIELD_P)
     order = np.argsort(fit.claims.log_p, kind="stable")
     for i in order:
         if fit.claims.log_p[i] < alpha:

@@ -164,9 +164,7 @@ class Sample:
 
     def rows(self) -> NDArray[np.intp]:
         """The table's rows that are in the stratum and complete."""
-        inside = np.zeros(self.partition.cells + 1, dtype=np.bool_)
-        inside[list(self.stratum.cells)] = True
-        return np.flatnonzero(inside[self.partition.codes] & self.design.complete)
+        return np.flatnonzero(self.partition.rows_of(self.stratum) & self.design.complete)
 
     def matrix(self, rows: NDArray[np.intp]) -> Array:
         """All columns, composites included, at some rows; shape (p + c, m)."""
