@@ -24,61 +24,117 @@ COLUMNS: dict[str, Column] = {
     "aicc": Column("AIC corrected for small samples, summed over equations.", "1"),
     "aicc_dsep": Column("The d-sep form corrected for small samples, C + 2K n / (n - K - 1).", "1"),
     "bic": Column("Bayesian information criterion, summed over equations.", "1"),
+    "breaks": Column(
+        "Limits of the classes from the lowest value to the highest, joined by `;`; of a "
+        "categorical driver its levels. Classes are closed on the right."
+    ),
     "c_per_df": Column("Fisher's C over its degrees of freedom.", "1"),
+    "cell_size": Column(
+        "Side of a cell at this scale, in units of the coordinates (km for longitude and "
+        "latitude); empty without one.",
+        "1",
+    ),
     "cfi": Column("Comparative fit index.", "1"),
     "chisq": Column("χ² of the model against its saturated form.", "1"),
     "chisq_df": Column("Degrees of freedom of χ²: paths that are missing.", "1"),
     "chisq_p": Column("p-value of χ².", "1"),
+    "chosen": Column("Whether this candidate is the one that the driver's other rows use."),
+    "class": Column("A class of a driver: its number from the lowest, or the level of a categorical driver."),
+    "class_a": Column("The first class of a pair, as `class`."),
+    "class_b": Column("The second class of a pair, as `class`."),
     "conf_high": Column("Upper end of the 95 % confidence interval of `estimate`.", "as estimate"),
     "conf_low": Column("Lower end of the 95 % confidence interval of `estimate`.", "as estimate"),
     "delta_aicc": Column("AICc after the step minus AICc before it.", "1"),
     "delta_c": Column("Fisher's C after the step minus Fisher's C before it.", "1"),
-    "df": Column("Residual degrees of freedom of the test; empty for a z test.", "1"),
+    "df": Column("Degrees of freedom of the test, the residual ones of an F; empty for a z test.", "1"),
     "driver": Column(
         "The cause: a driver, a dummy or product of drivers, or a composite; empty for a group."
     ),
+    "driver_a": Column("The first driver of a pair."),
+    "driver_b": Column("The second driver of a pair."),
     "dropped": Column("Pixels of the stratum with a missing value in the response or a driver.", "rows"),
     "equivalence_bound": Column("|partial r| below which a missing path counts as negligible.", "1"),
     "equivalence_p": Column("p-value of the test that some claim's |partial r| reaches the bound.", "1"),
     "equivalence_verdict": Column("`equivalent`, `not equivalent` or `inconclusive`; empty without claims."),
+    "errors": Column("What p-values count: `classical` (pixels), `effective` (independent pixels), or `GD`."),
     "estimate": Column("The path coefficient, correlation, weight or effect.", "response per term"),
+    "f_statistic": Column("F of the test.", "1"),
     "fishers_c": Column("Fisher's C, -2 Σ ln p over the independence claims.", "1"),
     "fishers_c_df": Column("Its degrees of freedom, twice the number of claims.", "1"),
     "fishers_c_p": Column("Its p-value.", "1"),
+    "gap": Column(
+        "Proven bound on how far natural breaks can be from the optimum, as a share of the "
+        "total sum of squares; 0 is the optimum.",
+        "1",
+    ),
     "given": Column("What an independence claim is conditioned on."),
     "group": Column("The driver group that a driver belongs to; empty for none."),
     "kind": Column("`direct`, `indirect` (one specific path), `total_indirect` (their sum) or `total`."),
     "log_p": Column("Natural logarithm of p_value, exact where p_value underflows to 0.", "1"),
     "logl": Column("Maximised log-likelihood, summed over equations.", "1"),
+    "lower": Column(
+        "Lower limit of a class, not in it unless it is the lowest; empty for a level.", "driver"
+    ),
     "max": Column("Largest value of the response.", "response"),
     "max_partial_r": Column("The claim with the largest |partial r|: its partial r.", "1"),
     "max_partial_r_high": Column("Upper end of that partial r's 95 % confidence interval.", "1"),
     "max_partial_r_low": Column("Lower end of that partial r's 95 % confidence interval.", "1"),
     "mean": Column("Mean of the response.", "response"),
+    "mean_a": Column("Mean of the response in the first class.", "response"),
+    "mean_b": Column("Mean of the response in the second class.", "response"),
+    "measure": Column("How importance is measured: `q`."),
     "message": Column("What a reader of the fit must know: why it failed, or what to be careful about."),
-    "method": Column("The method: `psem`."),
+    "method": Column(
+        "The method of a fit (`psem`, `geodetector`); in q.csv and its kin the rule behind the breaks."
+    ),
     "min": Column("Smallest value of the response.", "response"),
     "model": Column("Name of the model file."),
-    "n": Column("Pixels: of the stratum (strata.csv), or used by the fit (fit.csv).", "rows"),
+    "n": Column("Pixels: of the stratum (strata.csv), of a class, or used by the fit.", "rows"),
+    "n_classes": Column("Number of classes.", "1"),
     "n_effective": Column("Number of independent pixels that the pixels are worth.", "rows"),
     "op": Column("`~` path, `~~` correlated errors, `<~` weight of a composite's member."),
+    "p_adjusted": Column("p_value adjusted for the number of pairs of classes of the driver (Holm).", "1"),
     "p_block": Column("p-value from spatial blocks.", "1"),
     "p_classical": Column("p-value as if pixels were independent.", "1"),
+    "p_max": Column(
+        "p-value of the largest q over all candidates: the share of surrogate responses, "
+        "with the response's own spatial correlation, whose best candidate is as good.",
+        "1",
+    ),
     "p_value": Column("Two-sided p-value; which errors it rests on is the model's option `errors`.", "1"),
     "partial_r": Column(
         "Partial correlation of the two sides of a claim; of a factor, its multiple one.", "1"
     ),
     "partial_r_high": Column("Upper end of its 95 % confidence interval.", "1"),
     "partial_r_low": Column("Lower end of its 95 % confidence interval.", "1"),
+    "q": Column("Share of the response's variance between the classes of a driver, 1 - SSW / SST.", "1"),
+    "q_a": Column("q of the first driver on the pixels of the pair.", "1"),
+    "q_ab": Column("q of the crossed classes of both drivers.", "1"),
+    "q_adjusted": Column(
+        "q less what classes of no meaning would reach, (q - E) / (1 - E) with E their "
+        "expected q; adjusted for the classes, not for having chosen them.",
+        "1",
+    ),
+    "q_b": Column("q of the second driver on the pixels of the pair.", "1"),
+    "q_crossfit": Column(
+        "Share of variance that classes chosen, and class means learnt, on other spatial "
+        "blocks predict; below 0 they do not carry over.",
+        "1",
+    ),
     "r2": Column(
         "Share of variance accounted for: by the fixed part, Nagelkerke's for binomial and poisson.", "1"
     ),
     "r2_conditional": Column("Share accounted for by fixed part and random intercept together.", "1"),
+    "rank": Column("1 for the largest, among the rows of a model, stratum and kind.", "1"),
+    "reason": Column("Why a candidate has no breaks or no q; empty where it has."),
     "response": Column("The effect: the variable or composite on the left of an equation."),
     "rmsea": Column("Root mean square error of approximation.", "1"),
+    "scale": Column("Cell size as a multiple of the table's.", "1"),
     "sd": Column("Standard deviation of the response, divisor n - 1.", "response"),
     "selects_on_response": Column("Whether the stratum is cut on the response, which shrinks slopes."),
-    "share": Column("Pixels of the stratum over pixels of the table.", "1"),
+    "share": Column(
+        "Pixels of the stratum over pixels of the table; importance over its sum over drivers.", "1"
+    ),
     "source": Column("Where a planted number comes from: `paper`, `adjusted` or `filled`."),
     "srmr": Column("Standardised root mean square residual.", "1"),
     "statistic": Column("t, z or, for a categorical driver's joint row, F (χ² for a GLM).", "1"),
@@ -89,8 +145,15 @@ COLUMNS: dict[str, Column] = {
     "stratum": Column("`all`, `family=level`, or `family=level,family=level`."),
     "term": Column("The right side: a variable, function, dummy, product, or composite."),
     "tli": Column("Tucker-Lewis index.", "1"),
+    "type": Column(
+        "Kind of interaction: `Enhance, nonlinear`, `Independent`, `Enhance, bi-`, `Weaken, "
+        "uni-` or `Weaken, nonlinear`."
+    ),
+    "upper": Column("Upper limit of a class, in it; empty for a level.", "driver"),
+    "value": Column("The importance, in units of its measure.", "1"),
     "verdict": Column("The field's rule: `accepted` if P >= 0.05 and C/df <= 2, `rejected`, or `saturated`."),
     "via": Column("The path that the effect takes, `climate -> soil -> NEP`."),
+    "year": Column("The year whose columns were used.", "1"),
 }
 
 _MODEL = ("model", "stratum")
@@ -113,7 +176,7 @@ TABLES: dict[str, tuple[str, ...]] = {
         *("chisq", "chisq_df", "chisq_p", "aic", "aicc", "bic", "logl", "cfi", "tli", "rmsea", "srmr"),
         *("r2", "status", "message", "aic_dsep", "aicc_dsep", "verdict"),
         *("max_partial_r", "max_partial_r_low", "max_partial_r_high"),
-        *("equivalence_bound", "equivalence_p", "equivalence_verdict"),
+        *("equivalence_bound", "equivalence_p", "equivalence_verdict", "errors"),
     ),
     "r2": (*_MODEL, "response", "r2", "r2_conditional"),
     "effects": (
@@ -125,6 +188,34 @@ TABLES: dict[str, tuple[str, ...]] = {
         *_MODEL,
         *("step", "action", "response", "term", "p_value"),
         *("fishers_c", "fishers_c_df", "fishers_c_p", "aicc", "delta_c", "delta_aicc"),
+    ),
+    "importance": (*_MODEL, "driver", "group", "measure", "value", "share", "rank"),
+    "q": (
+        *_MODEL,
+        *("driver", "group", "method", "n_classes", "q", "f_statistic", "p_value", "rank"),
+        *("log_p", "p_classical", "p_max", "q_adjusted", "q_crossfit", "n", "n_effective"),
+    ),
+    "breaks": (*_MODEL, "driver", "method", "n_classes", "breaks", "q", "chosen", "reason", "gap"),
+    "risk_means": (
+        *_MODEL,
+        *("driver", "class", "lower", "upper", "n", "mean", "sd", "std_error", "conf_low", "conf_high"),
+        "n_effective",
+    ),
+    "q_interaction": (*_MODEL, "driver_a", "driver_b", "q_a", "q_b", "q_ab", "type", "q_adjusted", "n"),
+    "risk": (
+        *_MODEL,
+        *("driver", "class_a", "class_b", "mean_a", "mean_b", "statistic", "df", "p_value"),
+        *("p_adjusted", "p_classical"),
+    ),
+    "ecological": (*_MODEL, "driver_a", "driver_b", "f_statistic", "p_value", "df"),
+    "q_scales": (
+        *_MODEL,
+        *("scale", "cell_size", "driver", "group", "method", "n_classes", "q", "q_adjusted", "rank", "n"),
+    ),
+    "q_years": (
+        *_MODEL,
+        *("year", "driver", "group", "method", "n_classes", "q", "f_statistic", "p_value", "rank"),
+        *("p_max", "q_adjusted", "n"),
     ),
     "planted": ("stratum", "response", "op", "term", "std_estimate", "estimate", "source"),
 }

@@ -29,6 +29,8 @@ def fit(
     categorical: Collection[str] | None = None,
     family: str | Mapping[str, str] = "gaussian",
     options: Mapping[str, object] | None = None,
+    method: str = "psem",
+    seed: int = 0,
 ) -> Result:
     """Fit one model on one table, or on the part of it where a condition holds.
 
@@ -41,6 +43,8 @@ def fit(
     categorical : columns that are classes; text columns are classes anyway
     family : family of all equations, or by response; for a formula only
     options : options of the method, as in a model file; for a formula only
+    method : how the model is fitted; for a formula only
+    seed : the seed of everything random
 
     Returns
     -------
@@ -65,7 +69,7 @@ def fit(
         raise TableError(f"a data frame or a table from read_table is needed, not {type(data).__name__}")
     table = data if isinstance(data, PixelTable) else pixel_table_from_frame(data, categorical=categorical)
     if isinstance(model, str):
-        model = model_from_text(model, family=family, options=options)  # type: ignore[arg-type]
+        model = model_from_text(model, method=method, family=family, options=options)  # type: ignore[arg-type]
     named = _groups(groups or {}, table)
     vocabulary = Vocabulary(
         table.source, (), table.columns, named, table.categorical | set(categorical or ())
@@ -84,7 +88,7 @@ def fit(
         families = [ConditionFamily("where", ((where, condition),), here, (here,))]
         over = ("where",)
     partition = make_partition(table, families, [over], {bound.response})
-    return METHODS[bound.method](bound, table, partition).fit(partition.strata[0])
+    return METHODS[bound.method](bound, table, partition, seed).fit(partition.strata[0])
 
 
 def _groups(

@@ -18,7 +18,9 @@ import pandas as pd
 from drivers.effects import effect_records
 from drivers.errors import FitError, Place
 from drivers.glossary import TABLES
+from drivers.importance import importance_rows
 from drivers.methods import METHODS, Result
+from drivers.methods.geodetector import GeodetectorResult
 from drivers.methods.psem import PsemResult
 from drivers.methods.result import frame
 from drivers.progress import Reporter, Silent
@@ -99,14 +101,14 @@ def run(
     silent: Reporting = lambda _: nullcontext(Silent())  # noqa: E731
     with (reporting or silent)(sum(len(strata) for _, strata in wanted)) as reporter:
         for model, strata in wanted:
-            fitter = METHODS[model.method](model, table, partition)
+            fitter = METHODS[model.method](model, table, partition, study.seed)
             warnings += [f"model {model.name}: {warning}" for warning in fitter.warnings]
             for stratum in strata:
                 reporter.start(f"{model.name} on {stratum.label}")
                 key = {"model": model.name, "stratum": stratum.label}
                 try:
                     result = fitter.fit(stratum)
-                    records = {**result.records, **_effects(result)}
+                    records = {**result.records, **_derived(result)}
                     results[model.name, stratum.label] = result
                 except (FitError, np.linalg.LinAlgError) as error:
                     # A singular matrix that no check foresaw is still one stratum's trouble.
@@ -130,8 +132,13 @@ def run(
     return Run(made, results, failures, None if out is None else Path(out))
 
 
-def _effects(result: Result) -> dict[str, list[dict[str, Any]]]:
-    return {"effects": effect_records(result)} if isinstance(result, PsemResult) else {}
+def _derived(result: Result) -> dict[str, list[dict[str, Any]]]:
+    """The rows that follow from a result, beside its own."""
+    if isinstance(result, PsemResult):
+        return {"effects": effect_records(result)}
+    if isinstance(result, GeodetectorResult):
+        return {"importance": importance_rows(result.importance)}
+    return {}
 
 
 def check(spec: str | Path) -> tuple[StudySpec, PixelTable, Partition]:
@@ -153,17 +160,22 @@ def load_table(study: StudySpec) -> PixelTable:
     variables = [*study.drivers, *study.responses]
     needed: dict[str, Place | None] = {v.name: v.place for v in variables}
     labels: set[str] = set()
+    yearly: dict[str, str] = {}
+    classes = {v.name for v in variables if v.categorical}
     for family in study.strata:
         for name in family.variables:
             if name not in needed:
                 needed[name] = family.place
                 labels.add(name)
     for model in study.models.values():
-        for group in (e.random for e in model.equations):
-            if group is not None and group not in needed:
-                files = [file for file, _ in study.documents if Path(file).stem == model.name]
-                needed[group] = Place(files[0]) if files else None
-                labels.add(group)
+        files = [file for file, _ in study.documents if Path(file).stem == model.name]
+        for name in (*model.labels(), *model.quantities()):
+            if name not in needed:
+                needed[name] = Place(files[0]) if files else None
+                labels |= {name} & set(model.labels())
+        for column, name in model.year_columns().items():
+            needed.setdefault(column, Place(files[0]) if files else None)
+            yearly[column] = name
     pixel = study.pixel
     source = study.table
     return load(
@@ -173,7 +185,7 @@ def load_table(study: StudySpec) -> PixelTable:
         seed=study.seed if source.seed is None else source.seed,
         needed=needed,
         responses=[v.name for v in study.responses],
-        categorical=[v.name for v in variables if v.categorical],
+        categorical=[*classes, *(column for column, name in yearly.items() if name in classes)],
         labels=labels,
         units={v.name: v.unit for v in variables if v.unit},
         easting=pixel.easting if pixel else None,
@@ -213,13 +225,6 @@ def _described(study: StudySpec, table: PixelTable, partition: Partition) -> pd.
     return describe_strata(table, partition, response, needed)[list(TABLES["strata"])]
 
 
-def _responses(study: StudySpec, model: BoundModel) -> list[str]:
-    """What a model's report is about, as its tables name it: the study's responses, or its own last one."""
-    declared = {v.name for v in study.responses}
-    about = [e.response.label for e in model.equations if e.node in declared]
-    return about or [e.response.label for e in model.equations if e.node == model.response]
-
-
 def _meta(
     study: StudySpec, table: PixelTable, partition: Partition, warnings: Sequence[str]
 ) -> dict[str, Any]:
@@ -250,7 +255,7 @@ def _meta(
                 "title": m.title,
                 "formula": m.formula,
                 "options": m.options.model_dump(mode="json", exclude_defaults=True),
-                "responses": _responses(study, m),
+                "responses": m.subjects({v.name for v in study.responses}),
             }
             for m in study.models.values()
         ],

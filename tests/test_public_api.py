@@ -48,7 +48,7 @@ def test_a_star_import_brings_those_and_no_more() -> None:
 
 
 SIGNATURES = {
-    "fit": ["model", "data", "where", "groups", "categorical", "family", "options"],
+    "fit": ["model", "data", "where", "groups", "categorical", "family", "options", "method", "seed"],
     "run": ["spec", "out", "reporting"],
     "read_spec": ["path"],
     "read_model": ["path"],

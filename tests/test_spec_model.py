@@ -331,13 +331,13 @@ def test_cycle_whole() -> None:
 
 FILES = {
     "method: brt\nformula: NEP ~ TEM\noptions: {n_trees: 3}\n": (
-        "method `brt` is not in this version of ecodrivers; it has: psem\n"
+        "method `brt` is not in this version of ecodrivers; it has: psem, geodetector\n"
         "  models/paths.yaml, line 1:  method: brt\n" + 38 * " " + "^^^"
     ),
     "method: pesm\nformula: NEP ~ TEM\n": (
         "`pesm` is not a method\n"
         "  models/paths.yaml, line 1:  method: pesm\n" + 38 * " " + "^^^^\n"
-        "  did you mean `psem`?  known: psem"
+        "  did you mean `psem`?  known: psem, geodetector"
     ),
     "formula: NEP ~ TEM\n": "the key `method` is missing\n  models/paths.yaml",
     "method: psem\nformula:\n": (

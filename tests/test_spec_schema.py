@@ -18,6 +18,8 @@ GOOD = {
         "{method: psem, formula: y ~ x, options: {errors: effective, prune: {p_value: 0.05}}}",
         "{method: psem, title: t, formula: y ~ x, family: poisson, composite: {a: pc1, b: {x: 1, y: 0.5}}}",
         "{method: psem, formula: y ~ x, options: {family: {y: binomial}, composite: fixed}}",
+        "{method: geodetector, formula: y ~ x, options: {compat: GD, discretize: {methods: [sd, optimal], "
+        "classes: [3, 8], per_driver: {x: {breaks: [1, 2.5]}}}, scales: [1, 2], permutations: 0}}",
     ],
     "study.schema.json": [
         "{study: a, table: {path: a.csv}}",
@@ -30,7 +32,10 @@ GOOD = {
     ],
 }
 BAD = {
-    "model.schema.json": ["{formula: y ~ x}", "{method: psem, formula: y ~ x, titel: t}"],
+    "model.schema.json": ["{formula: y ~ x}", "{method: psem, formula: y ~ x, titel: t}",
+        "{method: geodetector, formula: y ~ x, options: {prune: true}}",
+        "{method: geodetector, formula: y ~ x, family: poisson}",
+    ],
     "study.schema.json": ["{study: a}", "{study: a, table: {path: a.csv}, sede: 1}"],
 }
 

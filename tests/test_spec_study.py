@@ -260,7 +260,7 @@ ACCEPTANCE = {
     "method to come": (
         KEELEY,
         "method: brt\nformula: rich ~ fire\noptions: {n_trees: 9}\n",
-        "SpecError: method `brt` is not in this version of ecodrivers; it has: psem\n"
+        "SpecError: method `brt` is not in this version of ecodrivers; it has: psem, geodetector\n"
         "  models/paths.yaml, line 1:  method: brt\n"
         "                                      ^^^",
     ),

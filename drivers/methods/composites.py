@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from drivers.errors import FitError
 from drivers.methods.equations import Fitted, fit_equation
 from drivers.methods.sample import Sample
-from drivers.spec.bound import BoundModel, Composite, Equation
+from drivers.spec.bound import Composite, Equation, PathModel
 from drivers.spec.terms import Term
 
 Array = NDArray[np.float64]
@@ -34,7 +34,7 @@ class Weighting:
     half_width: Array
 
 
-def weigh(sample: Sample, model: BoundModel) -> tuple[Sample, tuple[Weighting, ...]]:
+def weigh(sample: Sample, model: PathModel) -> tuple[Sample, tuple[Weighting, ...]]:
     """Find the weights of every composite and add the composites to the sample's columns.
 
     Notes
@@ -56,12 +56,12 @@ def weigh(sample: Sample, model: BoundModel) -> tuple[Sample, tuple[Weighting, .
     return sample.with_composites([w.name for w in found], matrix), found
 
 
-def response_equation(model: BoundModel) -> Equation:
+def response_equation(model: PathModel) -> Equation:
     """The equation of the study's response."""
     return next(e for e in model.equations if e.node == model.response)
 
 
-def regression_terms(model: BoundModel) -> list[Term]:
+def regression_terms(model: PathModel) -> list[Term]:
     """All members of all composites, then whatever else the response's equation holds."""
     names = {composite.name for composite in model.composites}
     terms = [term for composite in model.composites for term in composite.members]

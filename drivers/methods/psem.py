@@ -22,7 +22,7 @@ from drivers.methods.equations import Fitted, fit_equation
 from drivers.methods.result import Summary, frame
 from drivers.methods.rows import psem_records
 from drivers.methods.sample import Sample
-from drivers.spec.bound import BoundModel
+from drivers.spec.bound import BoundModel, PathModel
 from drivers.spec.path_graph import PathGraph, make_graph
 from drivers.spec.terms import Term
 from drivers.stats.dsep import FIELD_P, FishersC, fishers_c
@@ -150,7 +150,7 @@ class PsemResult:
 class PsemFitter:
     """A piecewise SEM prepared on a table: the pixels have been read, strata cost small matrices."""
 
-    def __init__(self, model: BoundModel, table: PixelTable, partition: Partition) -> None:
+    def __init__(self, model: PathModel, table: PixelTable, partition: Partition) -> None:
         self._graph = make_graph(model)
         self._partition = partition
         groups = [e.random for e in model.equations if e.random is not None]
@@ -188,8 +188,9 @@ class PsemFitter:
         return PsemResult(fit, tuple(steps), self.notes)
 
 
-def fitter(model: BoundModel, table: PixelTable, partition: Partition) -> PsemFitter:
-    """Prepare a piecewise SEM; reads every pixel once, for all strata."""
+def fitter(model: BoundModel, table: PixelTable, partition: Partition, seed: int = 0) -> PsemFitter:
+    """Prepare a piecewise SEM; reads every pixel once, for all strata. Nothing in it is random."""
+    assert isinstance(model, PathModel)
     return PsemFitter(model, table, partition)
 
 
@@ -234,7 +235,7 @@ def _terms(graph: PathGraph) -> list[Term]:
     return [t for t in terms if not names & set(t.variables)]
 
 
-def _notes(model: BoundModel, table: PixelTable) -> tuple[str, ...]:
+def _notes(model: PathModel, table: PixelTable) -> tuple[str, ...]:
     """What a reader of every stratum must know."""
     notes = []
     if model.options.errors in ("effective", "block"):

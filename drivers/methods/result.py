@@ -42,6 +42,17 @@ class Fitter(Protocol):
         """Fit one stratum of the partition that the fitter was made with."""
 
 
+@dataclass(frozen=True, slots=True)
+class Importance:
+    """How important a driver is, or a group where `driver` is empty."""
+
+    driver: str
+    group: str
+    measure: str
+    """What `value` is, such as `q`."""
+    value: float
+
+
 def frame(table: str, rows: Sequence[Mapping[str, Any]], *, keys: bool = False) -> pd.DataFrame:
     """Rows as a table in the glossary's order; without `model` and `stratum` unless `keys`."""
     columns = [c for c in TABLES[table] if keys or c not in ("model", "stratum")]

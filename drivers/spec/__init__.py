@@ -1,10 +1,10 @@
 """What a user writes: formulas, model files, study specs; every value knows its file, line and column."""
 
 from drivers.spec.bind import bind
-from drivers.spec.bound import BoundModel, Composite, Equation
+from drivers.spec.bound import BoundModel, Composite, Driver, DriverModel, Equation, PathModel
 from drivers.spec.condition import Condition, parse_condition
 from drivers.spec.model import ModelFile, model_from_text, read_model
-from drivers.spec.options import PsemOptions
+from drivers.spec.options import GeodetectorOptions, PsemOptions
 from drivers.spec.roles import Variable
 from drivers.spec.strata import ConditionFamily, LevelFamily
 from drivers.spec.study import FitRequest, StudySpec, TableSource, read_spec
@@ -15,10 +15,14 @@ __all__ = [
     "Composite",
     "Condition",
     "ConditionFamily",
+    "Driver",
+    "DriverModel",
     "Equation",
     "FitRequest",
+    "GeodetectorOptions",
     "LevelFamily",
     "ModelFile",
+    "PathModel",
     "PsemOptions",
     "StudySpec",
     "TableSource",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from drivers.errors import Fault, Place, propose
 from drivers.spec.model import ModelFile
@@ -25,9 +25,11 @@ def parse_direction(text: str) -> tuple[str, str]:
     return tokens[0].text, tokens[2].text
 
 
-def check_directions(model: ModelFile, nodes: Collection[str], faults: list[Fault]) -> None:
+def check_directions(
+    model: ModelFile, directions: Sequence[str], nodes: Collection[str], faults: list[Fault]
+) -> None:
     """Read every direction of a model, and look for its names among the nodes."""
-    for index, text in enumerate(model.options.direction):
+    for index, text in enumerate(directions):
         path: KeyPath = ("options", "direction", index)
 
         def locate(span: Span, path: KeyPath = path) -> Place:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, cast
 
@@ -11,16 +11,16 @@ from drivers.errors import Fault, Place, SpecError, propose
 from drivers.spec.bound import Family
 from drivers.spec.document import Document, load_document
 from drivers.spec.formula import ParsedEquation, parse_formula
-from drivers.spec.options import PsemOptions
+from drivers.spec.options import GeodetectorOptions, Options, PsemOptions
 from drivers.spec.places import KeyPath, Places, TextPlaces
-from drivers.spec.shapes import ModelShape
+from drivers.spec.shapes import MODELS, GeodetectorModel, PsemModel
 from drivers.spec.terms import Span
 from drivers.spec.validation import validate
 
 METHODS = ("psem", "lsem", "brt", "geodetector")
 """Every method of the design."""
 
-BUILT = ("psem",)
+BUILT = tuple(MODELS)
 """The methods of this version."""
 
 Families = Family | Mapping[str, Family]
@@ -35,17 +35,18 @@ class ModelFile:
     name: str
     path: Path | None
     """The file; None for a model from a notebook."""
-    method: Literal["psem"]
+    method: str
     title: str
     formula: str
     """The text of the formula."""
     equations: tuple[ParsedEquation, ...]
-    family: Families
-    """One family for all equations, or families by response."""
-    composite: Composites
-    """How composites get their weights: for all of them, or by name."""
-    options: PsemOptions
+    options: Options
+    """Those of the method, such as `PsemOptions`."""
     places: Places = field(repr=False, compare=False)
+    family: Families = "gaussian"
+    """psem only: one family for all equations, or families by response."""
+    composite: Composites = "regression"
+    """psem only: how composites get their weights, for all of them or by name."""
     family_at: KeyPath = field(default=("family",), repr=False, compare=False)
     composite_at: KeyPath = field(default=("composite",), repr=False, compare=False)
     whole: bool = field(default=True, repr=False, compare=False)
@@ -62,7 +63,7 @@ def read_model(path: str | Path) -> ModelFile:
     Parameters
     ----------
     path
-        A YAML file with the keys method, title, formula, family, composite, options.
+        A YAML file with the keys method, title, formula, options; for psem also family and composite.
 
     Raises
     ------
@@ -79,9 +80,10 @@ def read_model(path: str | Path) -> ModelFile:
 def model_from_text(
     formula: str,
     *,
+    method: str = "psem",
     name: str = "model",
     title: str = "",
-    options: PsemOptions | Mapping[str, object] | None = None,
+    options: Options | Mapping[str, object] | None = None,
     family: Families = "gaussian",
     composite: Composites = "regression",
     source: str = "formula",
@@ -92,6 +94,8 @@ def model_from_text(
     ----------
     formula
         One equation per line or `;`.
+    method
+        How the model is fitted.
     name, title
         What the model is called in tables and reports.
     options
@@ -106,8 +110,8 @@ def model_from_text(
     >>> [equation.text for equation in model_from_text("rich ~ cover; cover ~ firesev").equations]
     ['rich ~ cover', 'cover ~ firesev']
     """
-    given = options.model_dump(exclude_unset=True) if isinstance(options, PsemOptions) else options
-    content: dict[object, object] = {"method": "psem", "title": title, "formula": formula}
+    given = options.model_dump(exclude_unset=True) if isinstance(options, Options) else options
+    content: dict[object, object] = {"method": method, "title": title, "formula": formula}
     if given:
         content["options"] = _plain(given)
     if family != "gaussian":
@@ -142,7 +146,8 @@ def _model(
     if isinstance(method, str) and method not in BUILT:
         faults.append(_method_fault(method, places))
         return None
-    shape, unsound = validate(ModelShape, content, places, faults, {"method": "psem", "formula": ""})
+    kind = method if isinstance(method, str) else "psem"
+    shape, unsound = validate(MODELS[kind], content, places, faults, {"method": kind, "formula": ""})
     equations: tuple[ParsedEquation, ...] = ()
     if "formula" not in unsound:
 
@@ -150,30 +155,43 @@ def _model(
             return places.inside(("formula",), span)
 
         equations = parse_formula(shape.formula, locate, faults)
-    given = shape.options.model_fields_set
-    options = PsemOptions.model_validate(
-        shape.options.model_dump(include=given - {"family", "composite"}, exclude_unset=True)
-    )
-    family_at = _once("family", shape, places, faults)
-    composite_at = _once("composite", shape, places, faults)
-    return ModelFile(
+    model = ModelFile(
         name,
         path,
-        "psem",
+        shape.method,
         shape.title,
         shape.formula.strip(),
         equations,
-        cast(Families, shape.options.family if len(family_at) > 1 else shape.family),
-        cast(Composites, shape.options.composite if len(composite_at) > 1 else shape.composite),
-        options,
+        _options(shape),
         places,
-        family_at,
-        composite_at,
-        whole=len(faults) == before,
+    )
+    if isinstance(shape, PsemModel):
+        model = _with_paths(model, shape, faults)
+    return replace(model, whole=len(faults) == before)
+
+
+def _options(shape: PsemModel | GeodetectorModel) -> Options:
+    """The options as methods get them: checked, without what only a file has."""
+    given = shape.options.model_dump(exclude_unset=True)
+    if isinstance(shape, GeodetectorModel):
+        return GeodetectorOptions.model_validate(given)
+    return PsemOptions.model_validate({k: v for k, v in given.items() if k not in ("family", "composite")})
+
+
+def _with_paths(model: ModelFile, shape: PsemModel, faults: list[Fault]) -> ModelFile:
+    """What only a piecewise SEM has."""
+    family_at = _once("family", shape, model.places, faults)
+    composite_at = _once("composite", shape, model.places, faults)
+    return replace(
+        model,
+        family=cast(Families, shape.options.family if len(family_at) > 1 else shape.family),
+        composite=cast(Composites, shape.options.composite if len(composite_at) > 1 else shape.composite),
+        family_at=family_at,
+        composite_at=composite_at,
     )
 
 
-def _once(key: str, shape: ModelShape, places: Places, faults: list[Fault]) -> KeyPath:
+def _once(key: str, shape: PsemModel, places: Places, faults: list[Fault]) -> KeyPath:
     """Where a key that may stand in two places stands."""
     inner: KeyPath = ("options", key)
     if key not in shape.options.model_fields_set:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 FIELD_P_VALUE = 0.05
 """The field's threshold for a path (Horqin paper: only significant paths are kept)."""
@@ -51,4 +52,128 @@ class PsemOptions(Options):
     )
     standardize: Literal["scale", "range"] = Field(
         "scale", description="Standardise by standard deviations (scale) or by ranges (range)."
+    )
+
+
+BreakRule = Literal["equal", "natural", "quantile", "geometric", "sd", "optimal"]
+
+BREAK_RULES: tuple[BreakRule, ...] = ("equal", "natural", "quantile", "geometric", "sd")
+"""The rules that compete for a driver's classes; those of GD's `optidisc`, in its order."""
+
+FEWEST_CLASSES, MOST_CLASSES = 3, 8
+"""Numbers of classes that compete: the range of GD's own examples (Song et al. 2020)."""
+
+PERMUTATIONS = 199
+"""Surrogate responses behind a p-value of the maximum: the least that can show p = 0.005."""
+
+FOLDS = 5
+"""Folds of the cross-fitted q: four fifths of the blocks choose the classes, one fifth tries them."""
+
+
+def _range(value: list[int]) -> list[int]:
+    if len(value) != 2 or not 2 <= value[0] <= value[1] <= 100:
+        raise PydanticCustomError("shape", "must be `[lowest, highest]`, between 2 and 100 classes")
+    return value
+
+
+def _cuts(value: list[float]) -> list[float]:
+    if sorted(set(value)) != value:
+        raise PydanticCustomError("shape", "must rise from one break to the next")
+    return value
+
+
+def _some(value: list[str]) -> list[str]:
+    if not value:
+        raise PydanticCustomError("shape", "must not be empty")
+    return list(dict.fromkeys(value))
+
+
+def _whole(value: list[int]) -> list[int]:
+    return sorted(set(value))
+
+
+ClassRange = Annotated[list[int], AfterValidator(_range)]
+Rules = Annotated[list[BreakRule], AfterValidator(_some)]
+
+
+class DriverBreaks(Options):
+    """How one driver is cut into classes, where that differs from the other drivers."""
+
+    model_config = ConfigDict(strict=True)
+
+    methods: Rules | None = Field(None, description="The rules that compete for this driver.")
+    classes: ClassRange | None = Field(None, description="Lowest and highest number of classes.")
+    breaks: Annotated[list[float], Field(min_length=1), AfterValidator(_cuts)] | None = Field(
+        None, description="Given breaks, ascending; classes are closed on the right. No rule competes then."
+    )
+
+
+class Discretize(Options):
+    """How numeric drivers are cut into classes: the candidate with the largest q is chosen."""
+
+    model_config = ConfigDict(strict=True)
+
+    methods: Rules = Field(
+        list(BREAK_RULES),
+        description="The rules that compete: equal, natural, quantile, geometric, sd; and optimal, which "
+        "maximises q itself.",
+    )
+    classes: ClassRange = Field(
+        [FEWEST_CLASSES, MOST_CLASSES], description="Lowest and highest number of classes."
+    )
+    per_driver: dict[str, DriverBreaks] = Field(
+        default_factory=dict, description="Other rules, classes or given breaks for single drivers."
+    )
+
+
+Detector = Literal["factor", "interaction", "risk", "ecological"]
+
+
+class GeodetectorOptions(Options):
+    """Options of an optimal-parameter geodetector."""
+
+    discretize: Discretize = Field(
+        default_factory=lambda: Discretize(),
+        description="How numeric drivers are cut into classes; categorical ones are taken as they are.",
+    )
+    detectors: Annotated[list[Detector], AfterValidator(_some)] = Field(
+        ["factor", "interaction", "risk", "ecological"],
+        description="Which tables are made; factor is always among them.",
+    )
+    compat: Literal["GD"] | None = Field(
+        None, description="Reproduce the R package GD: its breaks, its q, its noncentral p, its faults."
+    )
+    ecological: Literal["two_sided", "gd", "gdverse"] | None = Field(
+        None,
+        description="The ecological detector's test: ratio of the variances within classes, two-sided "
+        "(default) or as gdverse has it; or GD's ratio of q (default under `compat: GD`).",
+    )
+    errors: Literal["classical", "effective"] | None = Field(
+        None,
+        description="Whether p-values count pixels (classical) or independent pixels (effective); by "
+        "default effective where the table has coordinates.",
+    )
+    permutations: int = Field(
+        PERMUTATIONS,
+        ge=0,
+        le=99_999,
+        description="Surrogate responses for the p-value of the maximum; 0 leaves it out.",
+    )
+    folds: int = Field(
+        FOLDS, ge=0, le=100, description="Folds of the cross-fitted q, whole spatial blocks; 0 leaves it out."
+    )
+    block: float | None = Field(
+        None,
+        gt=0,
+        description="Side of a spatial block in units of the coordinates (km for longitude and latitude); "
+        "by default from the response's correlogram.",
+    )
+    weights: str | None = Field(None, description="A column of weights, such as cell areas; they enter q.")
+    scales: Annotated[list[Annotated[int, Field(ge=1, le=1000)]], AfterValidator(_whole)] = Field(
+        default_factory=list,
+        description="Cell sizes, as multiples of the table's, at which q is computed again: [1, 2, 4].",
+    )
+    over_years: Annotated[list[int], AfterValidator(_whole)] = Field(
+        default_factory=list,
+        description="Years of the study's `series` for each of which q is computed: [2013, 2015].",
     )

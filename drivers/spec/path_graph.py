@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from drivers.errors import Fault, SpecError
-from drivers.spec.bound import BoundModel, Equation
+from drivers.spec.bound import Equation, PathModel
 from drivers.spec.terms import Factor, Name, Span, Term
 from drivers.stats.dag import ancestors, basis_set, topological_order
 
@@ -29,7 +29,7 @@ class ClaimTest:
 class PathGraph:
     """What the equations of a model say about the order of things; no data."""
 
-    model: BoundModel
+    model: PathModel
     order: tuple[str, ...]
     """All nodes, causes before effects, exogenous first."""
     parents: dict[str, tuple[str, ...]]
@@ -97,7 +97,7 @@ class PathGraph:
 
 
 def make_graph(
-    model: BoundModel, nodes: tuple[str, ...] | None = None, forms: dict[str, Term] | None = None
+    model: PathModel, nodes: tuple[str, ...] | None = None, forms: dict[str, Term] | None = None
 ) -> PathGraph:
     """The graph of a model.
 
@@ -137,7 +137,7 @@ class Problem:
     hint: str
 
 
-def direction_problems(model: BoundModel) -> tuple[Problem, ...]:
+def direction_problems(model: PathModel) -> tuple[Problem, ...]:
     """The claims of a model that have no natural direction and are given none."""
     names = _nodes(model)
     parents = {e.node: e.parents for e in model.equations}
@@ -146,13 +146,13 @@ def direction_problems(model: BoundModel) -> tuple[Problem, ...]:
     return _directed(model, [ClaimTest(c.cause, c.response) for c in claims], parents)[1]
 
 
-def _joined(model: BoundModel) -> set[frozenset[str]]:
+def _joined(model: PathModel) -> set[frozenset[str]]:
     """Pairs that nothing is claimed of: correlated errors, and composites with their members."""
     members = {frozenset((c.name, v)) for c in model.composites for t in c.members for v in t.variables}
     return {frozenset(pair) for pair in model.covariances} | members
 
 
-def _nodes(model: BoundModel) -> tuple[str, ...]:
+def _nodes(model: PathModel) -> tuple[str, ...]:
     """Every node, in the canonical order of the study."""
     used = {name for e in model.equations for name in (e.node, *e.parents)}
     used |= set(model.isolated) | {name for pair in model.covariances for name in pair}
@@ -163,7 +163,7 @@ def _nodes(model: BoundModel) -> tuple[str, ...]:
     return tuple(sorted(used, key=lambda name: (places[name], name)))
 
 
-def _form(model: BoundModel, name: str) -> Term:
+def _form(model: PathModel, name: str) -> Term:
     for equation in model.equations:
         if equation.node == name:
             return Term((equation.response,))
@@ -181,7 +181,7 @@ def _form(model: BoundModel, name: str) -> Term:
 
 
 def _directed(
-    model: BoundModel, claims: list[ClaimTest], parents: dict[str, tuple[str, ...]]
+    model: PathModel, claims: list[ClaimTest], parents: dict[str, tuple[str, ...]]
 ) -> tuple[tuple[ClaimTest, ...], tuple[Problem, ...]]:
     """Give every claim its direction; a Gaussian pair's test is the same either way."""
     linear = {e.node for e in model.equations if e.family == "gaussian"}

@@ -8,14 +8,17 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel
+from pydantic import Field, TypeAdapter
 
-from drivers.spec.shapes import ModelShape, StudyShape
+from drivers.spec.shapes import GeodetectorModel, PsemModel, StudyShape
 
-SCHEMAS: dict[str, tuple[str, type[BaseModel]]] = {
-    "model.schema.json": ("An ecodrivers model file", ModelShape),
+AnyModel = Annotated[PsemModel | GeodetectorModel, Field(discriminator="method")]
+"""A model file of any method; the key `method` says which."""
+
+SCHEMAS: dict[str, tuple[str, Any]] = {
+    "model.schema.json": ("An ecodrivers model file", AnyModel),
     "study.schema.json": ("An ecodrivers study spec", StudyShape),
 }
 """File -> its title and the shape it is made from."""
@@ -30,7 +33,7 @@ def schema_text(file: str) -> str:
     '  "$schema": "https://json-schema.org/draft/2020-12/schema",'
     """
     title, shape = SCHEMAS[file]
-    schema = {"$schema": _DRAFT, **_open(shape.model_json_schema()), "title": title}
+    schema = {"$schema": _DRAFT, **_open(TypeAdapter(shape).json_schema()), "title": title}
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 

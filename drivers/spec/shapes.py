@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Dis
 from pydantic_core import PydanticCustomError
 
 from drivers.spec.bound import Family
-from drivers.spec.options import PsemOptions
+from drivers.spec.options import GeodetectorOptions, PsemOptions
 
 DEMO_PIXELS = 40_000
 """Pixels of a simulated table: enough for every stratum of the demo, a second to fit."""
@@ -106,7 +106,15 @@ CompositeChoice = Annotated[
 ]
 
 
-class ModelOptions(PsemOptions):
+class ModelShape(Shape):
+    """What all model files share: what is assumed, for which method."""
+
+    method: str = Field(description="How the model is fitted.")
+    title: str = Field("", description="What the model says, in a line for the report.")
+    formula: str = Field(description="One equation per line.")
+
+
+class PsemModelOptions(PsemOptions):
     """The options of a psem model as its file may give them."""
 
     model_config = ConfigDict(strict=True)
@@ -115,11 +123,10 @@ class ModelOptions(PsemOptions):
     composite: CompositeChoice = Field("regression", description="The same as `composite` at the top.")
 
 
-class ModelShape(Shape):
-    """A model file: what is assumed."""
+class PsemModel(ModelShape):
+    """A piecewise SEM: what is assumed."""
 
     method: Literal["psem"] = Field(description="How the model is fitted: psem is piecewise SEM.")
-    title: str = Field("", description="What the model says, in a line for the report.")
     formula: str = Field(
         description="One equation per line: `~` regression, `<~` composite, `~~` correlated errors. "
         "R's operators, C() I() exp log log1p poly scale sqrt, `.` for all drivers, (1 | g) for a random "
@@ -132,7 +139,35 @@ class ModelShape(Shape):
         "regression",
         description="How composites get their weights: regression, pc1, equal, fixed, or given weights.",
     )
-    options: ModelOptions = Field(default_factory=ModelOptions, description="Options of the method.")
+    options: PsemModelOptions = Field(default_factory=PsemModelOptions, description="Options of the method.")
+
+
+class GeodetectorModelOptions(GeodetectorOptions):
+    """The options of a geodetector model as its file may give them."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class GeodetectorModel(ModelShape):
+    """An optimal-parameter geodetector: which drivers of which response."""
+
+    method: Literal["geodetector"] = Field(
+        description="How the model is fitted: geodetector is the optimal-parameter geographical detector."
+    )
+    formula: str = Field(
+        description="One equation, `NEP ~ climate + soil`: a group name stands for its drivers, `.` for all "
+        "drivers; functions of one driver as in `log1p(GDP)`."
+    )
+    options: GeodetectorModelOptions = Field(
+        default_factory=GeodetectorModelOptions, description="Options of the method."
+    )
+
+
+MODELS: dict[str, type[PsemModel] | type[GeodetectorModel]] = {
+    "psem": PsemModel,
+    "geodetector": GeodetectorModel,
+}
+"""The methods of this version -> the shape of their model files."""
 
 
 class TableShape(Shape):

@@ -14,7 +14,7 @@ from drivers.spec.bound import BoundModel
 from drivers.spec.document import load_document
 from drivers.spec.model import load_model
 from drivers.spec.places import KeyPath, Places
-from drivers.spec.roles import Variable, read_roles
+from drivers.spec.roles import Roles, Variable, read_roles
 from drivers.spec.shapes import DEMO_PIXELS, StudyShape, TableShape
 from drivers.spec.strata import ConditionFamily, LevelFamily, read_over, read_strata
 from drivers.spec.validation import validate
@@ -84,7 +84,8 @@ class StudySpec:
     @property
     def vocabulary(self) -> Vocabulary:
         """The names that models may use."""
-        return _vocabulary(self.documents[0][0], self.responses, self.drivers, self.groups)
+        roles = Roles(self.responses, self.drivers, self.groups)
+        return _vocabulary(self.documents[0][0], roles, self.series)
 
     def family(self, name: str) -> ConditionFamily | LevelFamily:
         """A family of strata by its name."""
@@ -115,18 +116,14 @@ def read_spec(path: str | Path) -> StudySpec:
     return _Reader(Path(path)).read()
 
 
-def _vocabulary(
-    label: str,
-    responses: tuple[Variable, ...],
-    drivers: tuple[Variable, ...],
-    groups: tuple[tuple[str, tuple[str, ...]], ...],
-) -> Vocabulary:
+def _vocabulary(label: str, roles: Roles, series: tuple[tuple[str, str], ...]) -> Vocabulary:
     return Vocabulary(
         label,
-        tuple(variable.name for variable in responses),
-        tuple(variable.name for variable in drivers),
-        groups,
-        frozenset(variable.name for variable in (*responses, *drivers) if variable.categorical),
+        tuple(variable.name for variable in roles.responses),
+        tuple(variable.name for variable in roles.drivers),
+        roles.groups,
+        frozenset(variable.name for variable in (*roles.responses, *roles.drivers) if variable.categorical),
+        series,
     )
 
 
@@ -159,7 +156,8 @@ class _Reader:
             message = "change over years is not in this version of ecodrivers"
             self.faults.append(Fault(message, self.places.key(("change",)), "remove the key `change`"))
         known = not {"response", "drivers"} & unsound and len(self.faults) == before
-        vocabulary = _vocabulary(self.document.file, roles.responses, roles.drivers, roles.groups)
+        series = tuple((study.series or {}).items())
+        vocabulary = _vocabulary(self.document.file, roles, series)
         if not study.fit and "fit" not in unsound and study.change is None:
             place = self.places.key(("fit",) if study.fit is not None else ("study",))
             hint = "add `fit: [{models: [NAME], over: [all]}]`"
@@ -178,7 +176,7 @@ class _Reader:
             responses=roles.responses,
             drivers=roles.drivers,
             groups=roles.groups,
-            series=tuple((study.series or {}).items()),
+            series=series,
             strata=strata,
             fits=fits,
             models=self.models,

@@ -21,6 +21,8 @@ class Vocabulary:
     drivers: tuple[str, ...]
     groups: tuple[tuple[str, tuple[str, ...]], ...] = ()
     categorical: frozenset[str] = frozenset()
+    series: tuple[tuple[str, str], ...] = ()
+    """Variables that are columns by year: (name, template with `{year}`)."""
 
     @classmethod
     def of_columns(

@@ -13,6 +13,10 @@ from drivers.errors import Fault, TableError, propose
 from drivers.table.columns import Role, faults_of, plain, row_number
 from drivers.table.levels import Codes, encode
 
+LONGITUDES = frozenset({"lon", "long", "longitude", "lng"})
+LATITUDES = frozenset({"lat", "latitude"})
+"""What columns of degrees are called, in lower case."""
+
 
 @dataclass(frozen=True, eq=False)
 class PixelTable:
@@ -47,6 +51,23 @@ class PixelTable:
     def n(self) -> int:
         """The number of pixels."""
         return len(self.frame)
+
+    @property
+    def geographic(self) -> bool:
+        """Whether the coordinates are longitude and latitude, in degrees.
+
+        The coordinate system says so; without one, columns that are called longitude and latitude do.
+        """
+        if self.crs:
+            from pyproj import CRS  # it takes a tenth of a second, and few commands need it
+            from pyproj.exceptions import CRSError
+
+            try:
+                return bool(CRS.from_user_input(self.crs).is_geographic)
+            except CRSError:
+                return False
+        names = (str(self.easting).lower(), str(self.northing).lower())
+        return names[0] in LONGITUDES and names[1] in LATITUDES
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -1,0 +1,294 @@
+"""The geodetector on one sample: factor, interaction, risk and ecological detectors."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from drivers.errors import FitError
+from drivers.methods.driver_classes import Classes, cut_driver
+from drivers.methods.driver_sample import DriverSample
+from drivers.methods.neighbours import Neighbours, find_neighbours, spatial_folds
+from drivers.spec.options import GeodetectorOptions
+from drivers.stats.binning import response_sums
+from drivers.stats.interaction import PairSums, interaction_type, pair_sums
+from drivers.stats.optimal import optimal_between
+from drivers.stats.q import (
+    ClassSums,
+    Cuts,
+    QTest,
+    adjusted_q,
+    gd_p_value,
+    q_test,
+    surrogate_q,
+)
+from drivers.stats.surrogates import PartitionNull, partition_null
+
+Array = NDArray[np.float64]
+
+WORKERS = os.cpu_count() or 1
+"""Threads over drivers; each driver is worked on by one, so their number changes nothing."""
+
+BATCH = 2_000_000
+"""Values of surrogate responses held at once: 16 MB."""
+
+MOST_CROSSED = 2000
+"""Levels above which a driver is not crossed with others: cells would outnumber pixels."""
+
+CONFIDENCE = 0.95
+"""Of the intervals of class means."""
+
+
+@dataclass(frozen=True)
+class Factor:
+    """The factor detector of one driver."""
+
+    classes: Classes
+    sums: ClassSums
+    """What its chosen classes hold."""
+    q: float
+    null: PartitionNull | None
+    """What chance alone does to these classes; None for a single class."""
+    covariance: Array
+    """Of the class means of a response of unit variance, shape (K, K)."""
+    test: QTest
+    p_value: float
+    p_classical: float
+    p_max: float
+    q_adjusted: float
+    q_crossfit: float
+
+    @property
+    def label(self) -> str:
+        """The driver's name."""
+        return self.classes.driver.label
+
+    @property
+    def group(self) -> str:
+        """The driver's group."""
+        return self.classes.driver.group
+
+    @property
+    def n_effective(self) -> float:
+        """Independent pixels that the test counts on."""
+        return self.null.n_effective if self.null is not None else float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The interaction detector of two drivers."""
+
+    a: Factor
+    b: Factor
+    q_a: float
+    q_b: float
+    q_ab: float
+    q_adjusted: float
+    kind: str
+    n: int
+
+
+@dataclass(frozen=True)
+class Detection:
+    """All detectors on one sample."""
+
+    sample: DriverSample
+    neighbours: Neighbours
+    errors: str
+    """What p-values count: `classical`, `effective` or `GD`."""
+    factors: tuple[Factor, ...]
+    pairs: tuple[Pair, ...]
+
+
+def detect(
+    sample: DriverSample, options: GeodetectorOptions, rng: np.random.Generator, *, crossed: bool = True
+) -> Detection:
+    """Run the detectors on a sample.
+
+    Parameters
+    ----------
+    sample : the pixels
+    options : of the model
+    rng : for folds and surrogate responses
+    crossed : whether pairs of drivers are wanted
+
+    Raises
+    ------
+    FitError
+        If the response does not vary, or no driver has a q.
+    """
+    if sample.n < 2 or np.ptp(sample.response) == 0:
+        raise FitError("the response is constant here" if sample.n > 1 else "one pixel has no variance")
+    neighbours = find_neighbours(sample)
+    folds, n_folds = None, 1
+    if options.folds > 1:
+        n_folds = options.folds
+        folds = spatial_folds(sample, neighbours, n_folds, options.block, rng)
+    with ThreadPoolExecutor(WORKERS) as pool:
+        cut = list(pool.map(lambda c: cut_driver(c, sample, options, folds, n_folds), sample.drivers))
+        _require_some(cut)
+        p_max = _p_max(cut, sample, neighbours, options.permutations, rng, pool)
+        effective = neighbours.lattice is not None and options.errors != "classical"
+        errors = "GD" if options.compat else "effective" if effective else "classical"
+        factors = tuple(pool.map(lambda c, p: _factor(c, p, sample, neighbours, errors), cut, p_max))
+    pairs = tuple(_pairs(factors, sample, gd=errors == "GD")) if crossed else ()
+    return Detection(sample, neighbours, errors, factors, pairs)
+
+
+def _require_some(cut: Sequence[Classes]) -> None:
+    if all(np.isnan(c.q) for c in cut):
+        reasons = "; ".join(f"`{c.driver.label}`: {c.note}" for c in cut)
+        raise FitError(f"no driver has classes here ({reasons})")
+
+
+def _factor(
+    classes: Classes, p_max: float, sample: DriverSample, neighbours: Neighbours, errors: str
+) -> Factor:
+    nothing = QTest(*[float("nan")] * 5)
+    sums = classes.class_sums() if classes.candidate is not None else ClassSums(*[np.zeros(0)] * 4)
+    k = classes.n_classes
+    if classes.candidate is None or k < 2:
+        nan = float("nan")
+        return Factor(classes, sums, classes.q, None, np.zeros((k, k)), nothing, nan, nan, nan, nan, nan)
+    codes = classes.codes().astype(np.intp)
+    codes[codes >= k] = -1
+    weights = sample.weights
+    covariance = neighbours.covariance(codes, k, weights, classical=errors != "effective")
+    null = partition_null(sums.weights, covariance)
+    q = classes.q
+    test = q_test(q, null.expected_q, null.df, null.df_residual)
+    plain = test
+    if errors == "effective":
+        alone = partition_null(sums.weights, neighbours.covariance(codes, k, weights, classical=True))
+        plain = q_test(q, alone.expected_q, alone.df, alone.df_residual)
+    p_value = test.p_value
+    if errors == "GD":
+        q, p_value = _as_gd(classes, sums, sample)
+    return Factor(
+        classes,
+        sums,
+        q,
+        null,
+        covariance,
+        test,
+        p_value,
+        plain.p_value,
+        p_max,
+        adjusted_q(q, null.expected_q),
+        classes.crossfit() if len(classes.sums.counts) > 1 else float("nan"),
+    )
+
+
+def _as_gd(classes: Classes, sums: ClassSums, sample: DriverSample) -> tuple[float, float]:
+    """q and p as GD's `gd` has them: classes of one pixel are in neither sum of squares."""
+    single = sums.counts == 1
+    pooled = classes.sums.pooled()
+    outside = float(pooled.squares.sum() - sums.squares.sum())
+    kept = ClassSums(sums.counts[~single], sums.weights[~single], sums.sums[~single], sums.squares[~single])
+    n = int(pooled.counts.sum())
+    m = n - int(single.sum())
+    total = kept.squares.sum() + outside
+    mean = kept.sums.sum() + float(pooled.sums.sum() - sums.sums.sum())
+    spread = total - mean**2 / m
+    q = 1.0 - kept.within / spread if spread > 0 else float("nan")
+    variance = spread / (m - 1) if m > 1 else 0.0
+    means = kept.means + sample.centre
+    return q, gd_p_value(q, kept.counts, means, variance, n, len(sums.counts))
+
+
+def _p_max(
+    cut: Sequence[Classes],
+    sample: DriverSample,
+    neighbours: Neighbours,
+    draws: int,
+    rng: np.random.Generator,
+    pool: ThreadPoolExecutor,
+) -> list[float]:
+    """For every driver the share of surrogate responses whose best candidate is as good as the chosen one."""
+    tested = [c if c.candidate is not None and c.n_classes > 1 else None for c in cut]
+    if not draws or not any(tested):
+        return [float("nan")] * len(cut)
+    reached = np.zeros(len(cut))
+    fields = neighbours.surrogates(sample.response, draws, rng)
+    size = max(1, BATCH // sample.n)
+    for start in range(0, draws, size):
+        batch = np.array([next(fields) for _ in range(min(size, draws - start))])
+        batch -= sample.centre
+        counts = pool.map(lambda c, batch=batch: 0 if c is None else _as_good(c, batch, sample), tested)
+        reached += np.fromiter(counts, dtype=np.float64, count=len(cut))
+    return [
+        float("nan") if c is None else (1.0 + hits) / (draws + 1.0)
+        for c, hits in zip(tested, reached, strict=True)
+    ]
+
+
+def _as_good(classes: Classes, batch: Array, sample: DriverSample) -> int:
+    """How many surrogates reach the driver's q with their own best candidate."""
+    size = classes.sums.counts.shape[1]
+    pooled = classes.sums.pooled()
+    fixed = [c for c in classes.candidates if c.edges is not None and c.q == c.q and c.method != "optimal"]
+    lossy = any(c.edges is not None and (c.edges[0] > 0 or c.edges[-1] < size) for c in fixed)
+    complete = classes.n == sample.n and sample.weights is None
+    weighted = batch if sample.weights is None else batch * sample.weights
+    sums = response_sums(classes.bins, size, weighted)
+    if complete and not lossy:
+        squares = np.einsum("ij,ij->i", batch, batch)[:, None]
+    else:
+        squares = response_sums(classes.bins, size, weighted * batch)
+    largest = np.full(len(batch), -np.inf)
+    if fixed:
+        cuts = Cuts.of([c.edges for c in fixed if c.edges is not None])
+        largest = surrogate_q(sums, squares, pooled.weights[0], cuts)
+    free = sorted({c.n_classes for c in classes.candidates if c.method == "optimal" and c.edges is not None})
+    if free:
+        between = optimal_between(pooled.weights[0], sums, pooled.counts[0], free)
+        mean = sums.sum(axis=1) ** 2 / pooled.weights.sum()
+        total = squares.sum(axis=1) - mean
+        largest = np.maximum(largest, (np.nanmax(between, axis=1) - mean) / total)
+    return int((largest >= classes.q - 1e-12).sum())
+
+
+def _pairs(factors: Sequence[Factor], sample: DriverSample, *, gd: bool) -> list[Pair]:
+    able = [f for f in factors if f.q == f.q and f.classes.n_classes <= MOST_CROSSED]
+    sizes = [f.classes.n_classes + f.classes.lossy for f in able]
+    found = pair_sums([f.classes.codes() for f in able], sizes, sample.centred, sample.weights)
+    out = []
+    for (a, b), sums in zip(combinations(able, 2), found, strict=True):
+        q_ab, q_a, q_b = _crossed_q(sums, gd=gd)
+        if gd:
+            q_a, q_b = a.q, b.q
+        cells = int((sums.counts > 0).sum())
+        n = int(sums.counts.sum())
+        worth = np.nanmin([a.n_effective, b.n_effective, float(n)])
+        adjusted = adjusted_q(q_ab, (cells - 1) / (worth - 1)) if worth > cells else float("nan")
+        out.append(Pair(a, b, q_a, q_b, q_ab, adjusted, interaction_type(q_a, q_b, q_ab), n))
+    return out
+
+
+def _crossed_q(pair: PairSums, *, gd: bool) -> tuple[float, float, float]:
+    """q of the crossed classes and of each driver, on the pixels that have both."""
+    cells = pair.cells()
+    if gd:  # cells of one pixel are in neither sum of squares
+        many = cells.counts > 1
+        cells = ClassSums(cells.counts[many], cells.weights[many], cells.sums[many], cells.squares[many])
+    return _share(cells), _share(pair.margin(0)), _share(pair.margin(1))
+
+
+def _share(classes: ClassSums) -> float:
+    total = classes.total if len(classes.counts) else 0.0
+    return float(np.clip(1.0 - classes.within / total, 0.0, 1.0)) if total > 0 else float("nan")
+
+
+def mean_interval(mean: float, error: float, n: float) -> tuple[float, float]:
+    """The confidence interval of a class mean from n (effective) pixels; NaN below two."""
+    if not n > 1:
+        return float("nan"), float("nan")
+    reach = float(stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1)) * error
+    return mean - reach, mean + reach

@@ -1,0 +1,83 @@
+"""What the positions of a sample's pixels imply: correlogram, folds of blocks, surrogate responses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivers.methods.driver_sample import DriverSample, Positions
+from drivers.stats.blocks import block_folds, block_side, square_blocks
+from drivers.stats.correlogram import INDEPENDENT, Correlogram, fit_correlogram
+from drivers.stats.lattice import Lattice, make_lattice
+from drivers.stats.surrogates import class_covariance, surrogate_fields
+
+Array = NDArray[np.float64]
+Folds = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """A sample's pixels as neighbours; without a lattice they count as independent."""
+
+    lattice: Lattice | None
+    correlogram: Correlogram
+
+    def covariance(
+        self, codes: NDArray[np.integer], n_classes: int, weights: Array | None, *, classical: bool = False
+    ) -> Array:
+        """Covariance of class means of a response of unit variance, shape (K, K); codes below 0 left out."""
+        if self.lattice is None or classical or self.correlogram.nugget >= 1:
+            return _independent(codes, n_classes, weights)
+        return class_covariance(codes, n_classes, self.lattice, self.correlogram, weights)
+
+    def surrogates(self, values: Array, draws: int, rng: np.random.Generator) -> Iterator[Array]:
+        """Responses with the same values and the same correlogram, that know of no driver."""
+        if self.lattice is not None:
+            yield from surrogate_fields(values, self.lattice, self.correlogram, draws, rng)
+        else:
+            for _ in range(draws):
+                yield rng.permutation(values)
+
+
+def find_neighbours(sample: DriverSample) -> Neighbours:
+    """The lattice of a sample and the correlogram of its response."""
+    at = sample.positions
+    if at is None:
+        return Neighbours(None, INDEPENDENT)
+    lattice = lattice_of(at)
+    return Neighbours(lattice, fit_correlogram(sample.response, lattice))
+
+
+def lattice_of(at: Positions) -> Lattice:
+    """The grid that pixels lie on."""
+    # A cell size in degrees says nothing in km; the coordinates themselves show the grid.
+    size = None if at.geographic else at.cell_size
+    return make_lattice(at.easting, at.northing, geographic=at.geographic, cell_size=size)
+
+
+def spatial_folds(
+    sample: DriverSample, neighbours: Neighbours, folds: int, side: float | None, rng: np.random.Generator
+) -> Folds:
+    """The fold of every pixel, shape (n,): whole square blocks, or single pixels without coordinates."""
+    at = sample.positions
+    if at is None:
+        return np.asarray(rng.permutation(np.arange(sample.n) % folds), dtype=np.uint8)
+    if side is None:
+        side = block_side(neighbours.correlogram, at.easting, at.northing, geographic=at.geographic)
+    blocks = square_blocks(at.easting, at.northing, side, geographic=at.geographic)
+    return block_folds(blocks, folds, rng)
+
+
+def _independent(codes: NDArray[np.integer], n_classes: int, weights: Array | None) -> Array:
+    """diag(1 / n_h); with weights, n_h is Kish's (Σ w)² / Σ w²."""
+    held = np.where(codes < 0, n_classes, codes).astype(np.intp)
+    if weights is None:
+        counts = np.bincount(held, minlength=n_classes + 1)[:n_classes].astype(np.float64)
+    else:
+        sums = np.bincount(held, weights, n_classes + 1)[:n_classes]
+        counts = sums**2 / np.bincount(held, weights**2, n_classes + 1)[:n_classes]
+    with np.errstate(divide="ignore"):
+        return np.diag(1.0 / counts)

@@ -1,0 +1,138 @@
+"""Square blocks of neighbouring pixels, and folds made of whole blocks."""
+
+from __future__ import annotations
+
+import heapq
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivers.stats.correlogram import Correlogram
+from drivers.stats.lattice import flat_coordinates
+
+Array = NDArray[np.float64]
+
+FEWEST_BLOCKS = 20
+"""Blocks that must remain, if need be with a side below the practical range: five folds then have four blocks
+each, and a standard error over blocks has 19 degrees of freedom. With fewer, both depend on where the grid of
+blocks happens to begin."""
+
+MOST_BLOCKS = 400
+"""Blocks of pixels that share nothing or little: more of them make no standard error any better (5 % at 200
+degrees of freedom, 4 % at 400), and folds that differ in fewer places are less of a test."""
+
+EDGE = 1e-6
+"""Share of a side by which a pixel on the line between two blocks belongs to the upper one, so that float noise
+does not scatter a column of pixels over both."""
+
+
+def block_side(
+    correlogram: Correlogram,
+    easting: Array,
+    northing: Array,
+    *,
+    geographic: bool = False,
+    fewest: int = FEWEST_BLOCKS,
+) -> float:
+    """Side of square blocks that share little: the practical range, in units of the coordinates (km).
+
+    Larger where that would make more than `MOST_BLOCKS`, smaller where fewer than `fewest` would hold pixels.
+
+    Parameters
+    ----------
+    correlogram : of the variable, its range in units of the coordinates (km if `geographic`)
+    easting, northing : coordinates, shape (n,); longitude and latitude in degrees if `geographic`
+    fewest : blocks with pixels that must remain, as far as there are that many places
+
+    Raises
+    ------
+    ValueError
+        coordinates are not (n,) finite numbers
+
+    Examples
+    --------
+    >>> y, x = (a.ravel().astype(float) for a in np.mgrid[:100, :100])
+    >>> round(block_side(Correlogram(0.2, 4.0, 0.5), x, y), 3)
+    11.983
+    >>> round(block_side(Correlogram(0.2, 90.0, 0.5), x, y), 1)   # 270 would be one block
+    24.7
+    """
+    x, y = flat_coordinates(easting, northing, geographic=geographic)
+    extent = float(max(np.ptp(x), np.ptp(y)))
+    if extent == 0.0:
+        return correlogram.practical_range or 1.0
+    side = min(max(correlogram.practical_range, extent / MOST_BLOCKS), extent)
+    while (many := count_blocks(x, y, side)) > MOST_BLOCKS:
+        side *= max((many / MOST_BLOCKS) ** 0.5, 1.0 + STEP)
+    while (many := count_blocks(x, y, side)) < fewest and side > extent / len(x):
+        side *= min((many / fewest) ** 0.5, 1.0 - STEP)
+    return float(side)
+
+
+STEP = 0.02
+"""Least relative change of the side while it is sought: 4 % of the number of blocks."""
+
+
+def count_blocks(x: Array, y: Array, side: float) -> int:
+    """Number of blocks of that side that hold pixels."""
+    return int(square_blocks(x, y, side).max()) + 1
+
+
+def square_blocks(
+    easting: Array, northing: Array, side: float, *, geographic: bool = False
+) -> NDArray[np.int64]:
+    """Block of each pixel, shape (n,): 0 to B - 1 from south to north, west to east, without gaps.
+
+    Raises
+    ------
+    ValueError
+        coordinates are not (n,) finite numbers, or `side` is not positive
+
+    Examples
+    --------
+    >>> square_blocks(np.array([0.0, 1.0, 2.0, 9.0]), np.zeros(4), 2.0).tolist()
+    [0, 0, 1, 2]
+    """
+    if not side > 0.0:
+        raise ValueError(f"the side of a block must be positive, not {side:g}")
+    x, y = flat_coordinates(easting, northing, geographic=geographic)
+    column, row = (np.floor((v - v.min()) / side + EDGE).astype(np.int64) for v in (x, y))
+    return np.unique(row * (column.max() + 1) + column, return_inverse=True)[1].astype(np.int64)
+
+
+def block_folds(blocks: NDArray[np.int64], folds: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Fold of each pixel, shape (n,), 0 to folds - 1; a block is in one fold, whole.
+
+    Parameters
+    ----------
+    blocks : block of each pixel, 0 to B - 1, shape (n,)
+    folds : 2 to 255, at most B
+
+    Raises
+    ------
+    ValueError
+        `folds` is out of bounds
+
+    Notes
+    -----
+    Blocks in order of falling size, equal ones in random order, go to the fold with the fewest pixels so far
+    (Graham 1969, doi:10.1137/0117039): the largest fold has at most one block more than the smallest.
+
+    Examples
+    --------
+    >>> folds = block_folds(np.array([0, 0, 0, 1, 2, 2]), 2, np.random.default_rng(1))
+    >>> np.bincount(folds).tolist(), len(set(folds[:3].tolist()))
+    ([3, 3], 1)
+    """
+    sizes = np.bincount(blocks)
+    if not 2 <= folds <= min(255, len(sizes)):
+        raise ValueError(f"folds must be 2 to {min(255, len(sizes))} ({len(sizes)} blocks), not {folds}")
+    shuffled = rng.permutation(len(sizes))
+    order = shuffled[np.argsort(-sizes[shuffled], kind="stable")]
+    fold = np.empty(len(sizes), dtype=np.uint8)
+    loads = [(0, f) for f in range(folds)]
+    for block in order:
+        load, lightest = heapq.heappop(loads)
+        fold[block] = lightest
+        heapq.heappush(loads, (load + int(sizes[block]), lightest))
+    return fold[blocks]
