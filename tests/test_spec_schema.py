@@ -32,7 +32,9 @@ GOOD = {
     ],
 }
 BAD = {
-    "model.schema.json": ["{formula: y ~ x}", "{method: psem, formula: y ~ x, titel: t}",
+    "model.schema.json": [
+        "{formula: y ~ x}",
+        "{method: psem, formula: y ~ x, titel: t}",
         "{method: geodetector, formula: y ~ x, options: {prune: true}}",
         "{method: geodetector, formula: y ~ x, family: poisson}",
     ],

@@ -15,10 +15,15 @@ from scipy import stats
 from drivers.errors import FitError
 from drivers.methods.driver_classes import Classes, cut_driver
 from drivers.methods.driver_sample import DriverSample
-from drivers.methods.neighbours import Neighbours, find_neighbours, spatial_folds
+from drivers.methods.neighbours import (
+    Neighbours,
+    find_neighbours,
+    independent_covariance,
+    spatial_folds,
+)
 from drivers.spec.options import GeodetectorOptions
 from drivers.stats.binning import response_sums
-from drivers.stats.interaction import PairSums, interaction_type, pair_sums
+from drivers.stats.interaction import interaction_type, pair_sums
 from drivers.stats.optimal import optimal_between
 from drivers.stats.q import (
     ClassSums,
@@ -138,7 +143,7 @@ def detect(
         effective = neighbours.lattice is not None and options.errors != "classical"
         errors = "GD" if options.compat else "effective" if effective else "classical"
         factors = tuple(pool.map(lambda c, p: _factor(c, p, sample, neighbours, errors), cut, p_max))
-    pairs = tuple(_pairs(factors, sample, gd=errors == "GD")) if crossed else ()
+        pairs = tuple(_pairs(factors, sample, pool, gd=errors == "GD")) if crossed else ()
     return Detection(sample, neighbours, errors, factors, pairs)
 
 
@@ -157,17 +162,13 @@ def _factor(
     if classes.candidate is None or k < 2:
         nan = float("nan")
         return Factor(classes, sums, classes.q, None, np.zeros((k, k)), nothing, nan, nan, nan, nan, nan)
-    codes = classes.codes().astype(np.intp)
-    codes[codes >= k] = -1
-    weights = sample.weights
-    covariance = neighbours.covariance(codes, k, weights, classical=errors != "effective")
-    null = partition_null(sums.weights, covariance)
+    alone = independent_covariance(classes.codes, sums.counts, sample.weights)
+    near = neighbours.covariance(classes.codes, k, sample.weights) if errors == "effective" else None
+    covariance = alone if near is None else near
+    null, plain_null = (partition_null(sums.weights, c) for c in (covariance, alone))
     q = classes.q
     test = q_test(q, null.expected_q, null.df, null.df_residual)
-    plain = test
-    if errors == "effective":
-        alone = partition_null(sums.weights, neighbours.covariance(codes, k, weights, classical=True))
-        plain = q_test(q, alone.expected_q, alone.df, alone.df_residual)
+    plain = q_test(q, plain_null.expected_q, plain_null.df, plain_null.df_residual)
     p_value = test.p_value
     if errors == "GD":
         q, p_value = _as_gd(classes, sums, sample)
@@ -233,7 +234,7 @@ def _as_good(classes: Classes, batch: Array, sample: DriverSample) -> int:
     """How many surrogates reach the driver's q with their own best candidate."""
     size = classes.sums.counts.shape[1]
     pooled = classes.sums.pooled()
-    fixed = [c for c in classes.candidates if c.edges is not None and c.q == c.q and c.method != "optimal"]
+    fixed = [c for c in classes.candidates if c.eligible and c.method != "optimal"]
     lossy = any(c.edges is not None and (c.edges[0] > 0 or c.edges[-1] < size) for c in fixed)
     complete = classes.n == sample.n and sample.weights is None
     weighted = batch if sample.weights is None else batch * sample.weights
@@ -246,7 +247,7 @@ def _as_good(classes: Classes, batch: Array, sample: DriverSample) -> int:
     if fixed:
         cuts = Cuts.of([c.edges for c in fixed if c.edges is not None])
         largest = surrogate_q(sums, squares, pooled.weights[0], cuts)
-    free = sorted({c.n_classes for c in classes.candidates if c.method == "optimal" and c.edges is not None})
+    free = sorted({c.n_classes for c in classes.candidates if c.method == "optimal" and c.eligible})
     if free:
         between = optimal_between(pooled.weights[0], sums, pooled.counts[0], free)
         mean = sums.sum(axis=1) ** 2 / pooled.weights.sum()
@@ -255,35 +256,27 @@ def _as_good(classes: Classes, batch: Array, sample: DriverSample) -> int:
     return int((largest >= classes.q - 1e-12).sum())
 
 
-def _pairs(factors: Sequence[Factor], sample: DriverSample, *, gd: bool) -> list[Pair]:
+def _pairs(
+    factors: Sequence[Factor], sample: DriverSample, pool: ThreadPoolExecutor, *, gd: bool
+) -> list[Pair]:
     able = [f for f in factors if f.q == f.q and f.classes.n_classes <= MOST_CROSSED]
-    sizes = [f.classes.n_classes + f.classes.lossy for f in able]
-    found = pair_sums([f.classes.codes() for f in able], sizes, sample.centred, sample.weights)
+    found = pair_sums(
+        [f.classes.codes for f in able],
+        [f.classes.n_classes + f.classes.lossy for f in able],
+        sample.centred,
+        sample.weights,
+        complete=all(f.classes.n == sample.n for f in able),
+        each=pool.map,
+    )
     out = []
     for (a, b), sums in zip(combinations(able, 2), found, strict=True):
-        q_ab, q_a, q_b = _crossed_q(sums, gd=gd)
-        if gd:
-            q_a, q_b = a.q, b.q
-        cells = int((sums.counts > 0).sum())
-        n = int(sums.counts.sum())
-        worth = np.nanmin([a.n_effective, b.n_effective, float(n)])
+        q_a, q_b = (a.q, b.q) if gd else (sums.q_of(0), sums.q_of(1))
+        q_ab = sums.q_without_singles() if gd else sums.q()
+        cells, n = int((sums.counts > 0).sum()), int(sums.counts.sum())
+        worth = min(n, *(f.n_effective for f in (a, b) if f.null is not None))
         adjusted = adjusted_q(q_ab, (cells - 1) / (worth - 1)) if worth > cells else float("nan")
         out.append(Pair(a, b, q_a, q_b, q_ab, adjusted, interaction_type(q_a, q_b, q_ab), n))
     return out
-
-
-def _crossed_q(pair: PairSums, *, gd: bool) -> tuple[float, float, float]:
-    """q of the crossed classes and of each driver, on the pixels that have both."""
-    cells = pair.cells()
-    if gd:  # cells of one pixel are in neither sum of squares
-        many = cells.counts > 1
-        cells = ClassSums(cells.counts[many], cells.weights[many], cells.sums[many], cells.squares[many])
-    return _share(cells), _share(pair.margin(0)), _share(pair.margin(1))
-
-
-def _share(classes: ClassSums) -> float:
-    total = classes.total if len(classes.counts) else 0.0
-    return float(np.clip(1.0 - classes.within / total, 0.0, 1.0)) if total > 0 else float("nan")
 
 
 def mean_interval(mean: float, error: float, n: float) -> tuple[float, float]:

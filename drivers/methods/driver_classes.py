@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +15,18 @@ from drivers.spec.options import Discretize, GeodetectorOptions
 from drivers.stats.binning import BinSums, Codes, bin_codes, bin_sums
 from drivers.stats.breaks import Breaks, rule_breaks
 from drivers.stats.optimal import optimal_partition
-from drivers.stats.q import FEWEST_IN_CLASS, ClassSums, Cuts, best, candidate_q, crossfit_q
+from drivers.stats.q import FEWEST_IN_CLASS, ClassSums, Cuts, best, candidate_q, crossfit_q, smallest_class
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 FINE_BINS = 512
 """Bins among which `optimal` looks for limits, beside those of the other rules: 0.2 % of the pixels each."""
+
+
+EMPTY = "a class is empty"
+SINGLE = "a class has a single pixel"
+"""Why a candidate with limits cannot be chosen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +42,11 @@ class Candidate:
     q: float
     reason: str = ""
     gap: float = 0.0
+    eligible: bool = False
+    """Whether it may be chosen."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Classes:
     """A driver on a sample, after the one pass over its pixels."""
 
@@ -89,6 +97,7 @@ class Classes:
             return False
         return bool(found.edges[0] > 0 or found.edges[-1] < self.sums.counts.shape[1])
 
+    @cached_property
     def codes(self) -> Codes:
         """The chosen class of each pixel, shape (n,).
 
@@ -114,13 +123,13 @@ class Classes:
             made = [
                 c if c.method != "optimal" else _optimal_edges(c, train)
                 for c in self.candidates
-                if c.edges is not None
+                if c.eligible
             ]
             if not made or train.counts.sum() == 0:
                 choices.append((train, None))
                 continue
-            q = candidate_q(train, Cuts.of([c.edges for c in made if c.edges is not None]), fewest=1)
-            index = best(q, [c.n_classes for c in made])
+            q = candidate_q(train, Cuts.of([c.edges for c in made if c.edges is not None]))
+            index = best(q, [c.n_classes for c in made if c.edges is not None])
             choices.append((train, None if index is None else made[index].edges))
         return crossfit_q(self.sums, choices)
 
@@ -151,8 +160,8 @@ def cut_driver(
     candidates = [
         _optimal_edges(c, pooled, inner, ordered) if c.method == "optimal" else c for c in candidates
     ]
-    candidates = _with_q(candidates, pooled)
-    q = np.array([c.q for c in candidates])
+    candidates = _with_q(candidates, pooled, gd=gd)
+    q = np.array([c.q if c.eligible else np.nan for c in candidates])
     chosen = best(q, [c.n_classes for c in candidates], first=gd)
     note = "" if chosen is not None else f"no rule gives classes of {FEWEST_IN_CLASS} pixels or more"
     return Classes(column.driver, (), len(ordered), bins, sums, tuple(candidates), chosen, note)
@@ -223,18 +232,24 @@ def _optimal_edges(
     return replace(candidate, edges=edges, limits=limits)
 
 
-def _with_q(candidates: Sequence[Candidate], bins: BinSums) -> list[Candidate]:
-    """The candidates with q, and a reason where a class has too few pixels."""
+def _with_q(candidates: Sequence[Candidate], bins: BinSums, *, gd: bool) -> list[Candidate]:
+    """The candidates with q; those with a class of a single pixel cannot be chosen, and in GD have no q."""
     placed = [c.edges for c in candidates if c.edges is not None]
-    found = iter(candidate_q(bins, Cuts.of(placed)).tolist() if placed else ())
+    if not placed:
+        return list(candidates)
+    cuts = Cuts.of(placed)
+    found = iter(zip(candidate_q(bins, cuts).tolist(), smallest_class(bins, cuts).tolist(), strict=True))
     out = []
     for candidate in candidates:
         if candidate.edges is None:
             out.append(candidate)
             continue
-        q = next(found)
-        reason = candidate.reason if q == q else f"a class has fewer than {FEWEST_IN_CLASS} pixels"
-        out.append(replace(candidate, q=q, reason=reason))
+        q, fewest = next(found)
+        if fewest >= (1 if candidate.method == "manual" else FEWEST_IN_CLASS):
+            out.append(replace(candidate, q=q, eligible=True))
+        else:
+            reason = EMPTY if fewest == 0 else SINGLE
+            out.append(replace(candidate, q=float("nan") if gd else q, reason=reason))
     return out
 
 
@@ -258,8 +273,8 @@ def _cut_levels(
         return _flat(column, sample, folds, n_folds, n)
     edges = np.arange(size + 1, dtype=np.intp)
     candidate = Candidate("categorical", size, None, edges, float("nan"))
-    q = float(candidate_q(sums.pooled(), Cuts.of([edges]), fewest=1)[0])
-    return Classes(column.driver, column.labels, n, bins, sums, (replace(candidate, q=q),), 0)
+    q = float(candidate_q(sums.pooled(), Cuts.of([edges]))[0])
+    return Classes(column.driver, column.labels, n, bins, sums, (replace(candidate, q=q, eligible=True),), 0)
 
 
 def _flat(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,7 +95,7 @@ class DriverTable:
         table = self._table
         if table.easting is None or table.northing is None:
             return None
-        easting, northing = table.values(table.easting)[rows], table.values(table.northing)[rows]
+        easting, northing = (_at(table.values(name), rows) for name in (table.easting, table.northing))
         if np.isnan(easting).any() or np.isnan(northing).any():
             return None
         return Positions(easting, northing, table.geographic, table.cell_size)
@@ -119,7 +120,7 @@ class DriverTable:
                 if stratum.rows == 0
                 else f"none of the {stratum.rows} pixels of this stratum has a value of `{target.label}`"
             )
-        found = response[rows]
+        found = _at(response, rows)
         _require_finite(target, found)
         weights = self._weights(rows)
         drivers = tuple(self._driver(driver, renamed or {}, rows) for driver in self._model.drivers)
@@ -129,11 +130,11 @@ class DriverTable:
     def _driver(self, driver: Driver, renamed: Mapping[str, str], rows: Rows) -> Numbers | Levels:
         factor = _renamed(driver.factor, renamed)
         if not factor.categorical:
-            values = self._values(factor)[rows]
+            values = _at(self._values(factor), rows)
             _require_finite(factor, values)
             return Numbers(driver, values)
         name = factor.variables[0]
-        codes = self._table.codes(name)[rows]
+        codes = _at(self._table.codes(name), rows)
         labels = self._table.levels(name)
         present = np.bincount(codes + 1, minlength=len(labels) + 1)[1:] > 0
         place = np.append(np.cumsum(present) - 1, -1).astype(np.int32)  # the last is for -1, the missing
@@ -144,7 +145,7 @@ class DriverTable:
         name = self._model.quantities()
         if not name:
             return None
-        weights = self._table.values(name[0])[rows]
+        weights = _at(self._table.values(name[0]), rows)
         bad = int((~(weights > 0)).sum())
         if bad:
             raise FitError(f"the weights `{name[0]}` are missing, zero or negative for {bad} pixels")
@@ -163,6 +164,11 @@ class DriverTable:
             out[rows] = made
             self._made[factor.text] = out
         return self._made[factor.text]
+
+
+def _at(values: NDArray[Any], rows: Rows) -> NDArray[Any]:
+    """Some rows of a column; the column itself where they are all of them."""
+    return values if len(rows) == len(values) else values[rows]
 
 
 def _require_finite(factor: Factor, values: Array) -> None:

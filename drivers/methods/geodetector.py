@@ -86,7 +86,7 @@ class GeodetectorResult:
         for factor in self.detection.factors:
             classes = factor.classes
             names = classes.labels or tuple(str(i + 1) for i in range(classes.n_classes))
-            codes = classes.codes().astype(np.intp)
+            codes = classes.codes.astype(np.intp)
             codes[codes >= len(names)] = -1
             out[f"{factor.label}_class"] = pd.Categorical.from_codes(codes, categories=pd.Index(names))
         return pd.DataFrame(out, index=sample.rows)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers.methods.driver_sample import DriverSample, Positions
+from drivers.stats.binning import Codes
 from drivers.stats.blocks import block_folds, block_side, square_blocks
 from drivers.stats.correlogram import INDEPENDENT, Correlogram, fit_correlogram
 from drivers.stats.lattice import Lattice, make_lattice
@@ -25,13 +26,16 @@ class Neighbours:
     lattice: Lattice | None
     correlogram: Correlogram
 
-    def covariance(
-        self, codes: NDArray[np.integer], n_classes: int, weights: Array | None, *, classical: bool = False
-    ) -> Array:
-        """Covariance of class means of a response of unit variance, shape (K, K); codes below 0 left out."""
-        if self.lattice is None or classical or self.correlogram.nugget >= 1:
-            return _independent(codes, n_classes, weights)
-        return class_covariance(codes, n_classes, self.lattice, self.correlogram, weights)
+    def covariance(self, codes: Codes, n_classes: int, weights: Array | None) -> Array | None:
+        """Covariance of class means of a response of unit variance, shape (K, K).
+
+        Codes from K on are in no class. None where pixels are independent.
+        """
+        if self.lattice is None or self.correlogram.nugget >= 1:
+            return None
+        classes = codes.astype(np.intp)
+        classes[classes >= n_classes] = -1
+        return class_covariance(classes, n_classes, self.lattice, self.correlogram, weights)
 
     def surrogates(self, values: Array, draws: int, rng: np.random.Generator) -> Iterator[Array]:
         """Responses with the same values and the same correlogram, that know of no driver."""
@@ -71,13 +75,15 @@ def spatial_folds(
     return block_folds(blocks, folds, rng)
 
 
-def _independent(codes: NDArray[np.integer], n_classes: int, weights: Array | None) -> Array:
-    """diag(1 / n_h); with weights, n_h is Kish's (Σ w)² / Σ w²."""
-    held = np.where(codes < 0, n_classes, codes).astype(np.intp)
-    if weights is None:
-        counts = np.bincount(held, minlength=n_classes + 1)[:n_classes].astype(np.float64)
-    else:
-        sums = np.bincount(held, weights, n_classes + 1)[:n_classes]
-        counts = sums**2 / np.bincount(held, weights**2, n_classes + 1)[:n_classes]
-    with np.errstate(divide="ignore"):
+def independent_covariance(codes: Codes, counts: Array, weights: Array | None) -> Array:
+    """diag(1 / n_h), the covariance of the means of independent pixels, shape (K, K).
+
+    With weights n_h is Kish's (Σ w)² / Σ w² (1965, Survey Sampling).
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if weights is not None:
+            size = len(counts)
+            held = np.minimum(codes, size)
+            sums, squares = (np.bincount(held, w, size + 1)[:size] for w in (weights, weights**2))
+            counts = sums**2 / squares
         return np.diag(1.0 / counts)

@@ -162,10 +162,10 @@ def mark(
         "cross": ((-0.8, -0.8, 0.8, 0.8), (-0.8, 0.8, 0.8, -0.8)),
         "bar": ((-1, -0.45, 1, -0.45), (-1, 0.45, 1, 0.45)),
     }[shape]
-    d = "".join(
-        f"M{svg.short(x + size * a)} {svg.short(y + size * b)}L{svg.short(x + size * c)} {svg.short(y + size * e)}"
-        for a, b, c, e in strokes
-    )
+    d = ""
+    for a, b, c, e in strokes:
+        ends = [svg.short(v) for v in (x + size * a, y + size * b, x + size * c, y + size * e)]
+        d += "M{} {}L{} {}".format(*ends)
     return svg.element("path", {"d": d, "stroke": fill, "stroke_width": max(width, 1.2), "fill": "none"})
 
 

@@ -76,19 +76,19 @@ def factor_rows(run: RunTables, model: str, stratum: str) -> list[FactorRow]:
         if text(row.get("reason")):
             reasons.setdefault(name, text(row.get("reason")))
     found = []
-    for row in run.rows("q", model=model, stratum=stratum):
-        name = text(row.get("driver"))
-        classes = finite(row.get("n_classes"))
-        q = finite(row.get("q"))
+    for cells in run.rows("q", model=model, stratum=stratum):
+        name = text(cells.get("driver"))
+        classes = finite(cells.get("n_classes"))
+        q = finite(cells.get("q"))
         found.append(
             FactorRow(
                 name,
-                text(row.get("group")) or run.groups.get(name, ""),
-                text(row.get("method")),
+                text(cells.get("group")) or run.groups.get(name, ""),
+                text(cells.get("method")),
                 None if classes is None else round(classes),
                 q,
-                **{key: finite(row.get(key)) for key in ("p_value", "p_max", "q_adjusted", "q_crossfit")},
-                **{key: finite(row.get(key)) for key in ("n", "n_effective", "rank")},
+                **{key: finite(cells.get(key)) for key in ("p_value", "p_max", "q_adjusted", "q_crossfit")},
+                **{key: finite(cells.get(key)) for key in ("n", "n_effective", "rank")},
                 breaks=text(chosen.get(name, {}).get("breaks")),
                 reason=reasons.get(name, "") if q is None else "",
             )
@@ -112,9 +112,9 @@ def by_group(run: RunTables, rows: Sequence[FactorRow]) -> list[FactorRow]:
 def group_rows(run: RunTables, model: str, stratum: str) -> list[FactorRow]:
     """The groups of importance.csv as bars; their classes are those of the two best drivers, crossed."""
     best: dict[str, list[str]] = {}
-    for row in factor_rows(run, model, stratum):
-        if row.q is not None and row.q > 0:
-            best.setdefault(row.group, []).append(row.name)
+    for driver in factor_rows(run, model, stratum):
+        if driver.q is not None and driver.q > 0:
+            best.setdefault(driver.group, []).append(driver.name)
     found = []
     for row in run.rows("importance", model=model, stratum=stratum):
         group = text(row.get("group"))
@@ -129,11 +129,16 @@ def units(run: RunTables) -> dict[str, str]:
     return {str(d.get("name")): unit(d.get("unit")) for d in run.meta.get("drivers") or []}
 
 
+def response_name(run: RunTables, model: str) -> str:
+    """The response of a model, as its tables name it."""
+    return (run.responses(model) or [""])[0] or run.response or "the response"
+
+
 def response_caption(run: RunTables, model: str) -> str:
     """`NEP (g C m⁻² yr⁻¹)`: the response with its unit, where it is the study's own."""
-    name = (run.responses(model) or [run.response])[0]
+    name = response_name(run, model)
     measure = unit((run.meta.get("response") or {}).get("unit")) if name == run.response else ""
-    return f"{name or 'the response'} ({measure})" if measure else name or "the response"
+    return f"{name} ({measure})" if measure else name
 
 
 def with_unit(name: str, of: Mapping[str, str]) -> str:

@@ -16,16 +16,22 @@ NAMED = 6
 """Drivers that a warning gives numbers of; of more it gives the names."""
 NO_Q = "No q is in the tables."
 
-Q = "q is the share of the variance of {response} that lies between the classes of a driver: 0 is none, 1 is all."
+Q = (
+    "q is the share of the variance of {response} that lies between the classes of a driver: "
+    "0 is none, 1 is all."
+)
 STARS = "Stars are those of {which}: * p < 0.05, ** p < 0.01, *** p < 0.001, ns otherwise."
 P_MAX = (
     "p max is the share of surrogate responses, with the spatial correlation of the real one and no tie to "
     "the driver, whose best candidate reaches this q: unlike p, it pays for the search for the best classes."
 )
-NO_P_MAX = "p max was not computed, so p takes the classes as given: after a search for the best ones it is too small."
+NO_P_MAX = (
+    "p max was not computed, so p takes the classes as given: after a search for the best ones it is too "
+    "small."
+)
 CROSSFIT = (
     "Cross-fitted q (the diamond) is the share of variance that classes chosen, and means learnt, on other "
-    "spatial blocks predict: the gap to the end of the bar is optimism, and at or below 0 nothing carries over."
+    "spatial blocks predict: the gap to the end of the bar is optimism; at or below 0 nothing carries over."
 )
 ADJUSTED = (
     "Adjusted q takes off what as many classes of no meaning would reach; it does not pay for the search."

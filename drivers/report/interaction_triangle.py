@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ MATRIX = 600.0
 LARGEST, SMALLEST = 48.0, 15.0
 NUMBER_AT = 25.0
 """Cells of this size and larger have room for a number above the mark."""
-NAME_ROOM = 160.0
+NAME_ROOM = 180.0
 MARKS = {
     "Enhance, nonlinear": ("up", True),
     "Enhance, bi-": ("up", False),
@@ -36,7 +37,7 @@ SAID = {
 }
 RAMP = ((0.0, (243, 247, 250)), (0.35, (178, 207, 229)), (0.7, (74, 141, 190)), (1.0, (11, 60, 111)))
 """White to dark blue; its lightness falls all the way, so that it reads in grey print."""
-LIGHT_INK_AT = 0.58
+LIGHT_INK_AT = 0.73
 """Above this share of the ramp, letters are white."""
 MISSING_PAIR = "#eceff1"
 
@@ -95,7 +96,7 @@ def ramp_colour(share: float) -> str:
     ('#f3f7fa', '#0b3c6f')
     """
     at = min(max(share, 0.0), 1.0)
-    for (a, low), (b, high) in zip(RAMP[:-1], RAMP[1:], strict=True):
+    for (a, low), (b, high) in itertools.pairwise(RAMP):
         if at <= b:
             t = (at - a) / (b - a)
             mixed = (round(x + t * (y - x)) for x, y in zip(low, high, strict=True))
@@ -143,7 +144,7 @@ def _cell(
         )
     if kind:
         middle = y + cell * (0.75 if numbered else 0.5)
-        parts.append(_kind_mark(kind, x + cell / 2, middle, min(4.2, cell * 0.24), ink))
+        parts.append(_kind_mark(kind, x + cell / 2, middle, 4.2 if numbered else min(4.2, cell * 0.17), ink))
     return svg.titled("".join(parts), told)
 
 

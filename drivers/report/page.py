@@ -17,7 +17,7 @@ from drivers.report.templating import render
 from drivers.report.wording import cautions, failures, notes, options_text, selecting_strata, verdict
 
 Figures = Mapping[tuple[str, str], Mapping[str, str]]
-"""(model, stratum) -> short file name -> SVG."""
+"""(model, stratum) -> short file name -> SVG; the stratum is empty for figures of all strata together."""
 
 
 def make_figures(run: RunTables) -> dict[tuple[str, str], dict[str, str]]:
@@ -28,6 +28,8 @@ def make_figures(run: RunTables) -> dict[tuple[str, str], dict[str, str]]:
         for stratum in run.fitted(model):
             done = text(run.fit(model, stratum).get("status")) != "failed"
             found[model, stratum] = section.figures(run, model, stratum) if section and done else {}
+        if section and (drawn := section.figures(run, model, "")):
+            found[model, ""] = drawn
     return found
 
 

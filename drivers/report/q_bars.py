@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from drivers.report import svg
 from drivers.report.axes import SMALL, Key, Scale, heading, legend, line, mark, scale_of, swatch
@@ -16,7 +17,7 @@ ROW = 23.0
 BAR = 12.0
 SIZE = 12.0
 PLOT = 340.0
-NAME_ROOM = 170.0
+NAME_ROOM = 200.0
 VALUE_ROOM = 84.0
 STAR_ROOM = 26.0
 """From the number to where its stars end."""
@@ -71,8 +72,10 @@ def _scale(rows: Sequence[FactorRow]) -> tuple[Scale, bool]:
     """From 0, or from the lowest cross-fitted q; and whether one lies beyond."""
     reach = max([1e-6, *(v for r in rows for v in (r.q, r.q_crossfit) if v is not None)])
     lowest = min([0.0, *(r.q_crossfit for r in rows if r.q_crossfit is not None)])
-    scale = scale_of([max(lowest, -BELOW_ZERO * reach), 0.0, reach])
-    return scale, lowest < scale.low
+    above = scale_of([0.0, reach])
+    floor = max(lowest, -BELOW_ZERO * reach)
+    room = 0.03 * above.high if floor < 0 else 0.0  # for the mark itself
+    return replace(above, low=floor - room), lowest < floor
 
 
 def _keys(rows: Sequence[FactorRow], tint: Mapping[str, str], cut: bool) -> list[Key]:

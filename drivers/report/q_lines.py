@@ -7,7 +7,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from drivers.report import svg
-from drivers.report.axes import SHAPES, Key, heading, left_ticks, legend, line, mark, scale_of, spread, swatch
+from drivers.report.axes import (
+    SHAPES,
+    Key,
+    heading,
+    left_ticks,
+    legend,
+    line,
+    mark,
+    scale_of,
+    spread,
+    swatch,
+    upright,
+)
 from drivers.report.lettering import fit, text_width
 from drivers.report.numbers import exact
 
@@ -70,16 +82,15 @@ def q_lines(
         shape = LINE_SHAPES[k % len(LINE_SHAPES)]
         points = sorted(found.points)
         parts.append(svg.titled(_line(points, order, x, y, colour, shape), _told(found, places)))
-        end = x[points[-1][0]]
-        parts.append(
-            line(end + 4, at, left + PLOT + 2, at, colour, 0.6, "2 3") if end < left + PLOT - 8 else ""
-        )
-        parts.append(line(left + PLOT + 3, at, left + PLOT + LEADER - 4, label, colour, 0.8))
+        end, edge = x[points[-1][0]] + 5, left + PLOT - 6
+        if end < edge - 2:
+            parts.append(line(end, at, edge, at, colour, 0.8, "2 3"))
+        parts.append(line(max(end, edge), at, left + PLOT + LEADER - 4, label, colour, 0.8))
         name = fit(found.name, NAME_ROOM, SIZE, smallest=8.5)
         parts.append(svg.text(left + PLOT + LEADER, label + 3.8, name.lines[0], name.size))
     if not shown:
         parts.append(svg.text(left + 10, top + 20, "No q.", SIZE, fill=svg.NEUTRAL_INK))
-    parts.append(svg.text(MARGIN, top - 6, "q" + scale.factor, SIZE, fill=svg.NEUTRAL_INK))
+    parts.append(upright("q" + scale.factor, MARGIN + 10, top + height / 2, height))
     parts.append(
         svg.text(left + PLOT / 2, top + height + 34, caption, SIZE, anchor="middle", fill=svg.NEUTRAL_INK)
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from drivers.report import svg
@@ -32,7 +32,7 @@ TITLE_ROOM = 24.0
 TICK_ROOM = 26.0
 LEVEL_COLUMNS = 2
 LEVEL = 15.0
-LEVEL_ROOM = 118.0
+LEVEL_ROOM = 140.0
 CUT = 1.0
 """Intervals are cut where they go beyond the means by more than this share of their range."""
 NARROW = 4.0

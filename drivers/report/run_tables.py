@@ -22,8 +22,8 @@ class RunTables:
     Attributes
     ----------
     tables
-        `strata, coefficients, dsep, fit, r2, effects, trail, planted` and whatever later methods
-        bring; any may be missing or empty.
+        `strata, coefficients, dsep, fit, r2, effects, trail, planted, q, breaks` and whatever else
+        methods bring; any may be missing or empty.
     meta
         Study, title, response, drivers, groups, table, models, seed, versions, sha256, warnings,
         timings.
@@ -125,7 +125,7 @@ class RunTables:
         found = {
             str(d["name"]): text(d.get("group")) for d in self.meta.get("drivers") or [] if d.get("name")
         }
-        for table, column in (("coefficients", "term"), ("effects", "driver")):
+        for table, column in (("coefficients", "term"), ("effects", "driver"), ("q", "driver")):
             for row in self.rows(table):
                 name, group = text(row.get(column)), text(row.get("group"))
                 if name and group:

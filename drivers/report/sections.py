@@ -11,6 +11,7 @@ from typing import Protocol
 
 from markupsafe import Markup
 
+from drivers.report.geodetector_section import GeodetectorSection
 from drivers.report.psem_section import PsemSection
 from drivers.report.run_tables import RunTables
 
@@ -21,7 +22,10 @@ class Section(Protocol):
     method: str
 
     def figures(self, run: RunTables, model: str, stratum: str) -> dict[str, str]:
-        """The figures of one stratum: a short file name without folder (`paths.svg`) and the SVG."""
+        """The figures of one stratum: a short file name without folder (`paths.svg`) and the SVG.
+
+        Where `stratum` is empty: those of the side-by-side part.
+        """
         ...
 
     def render(self, run: RunTables, model: str, stratum: str, figures: Mapping[str, str]) -> Markup:
@@ -33,5 +37,5 @@ class Section(Protocol):
         ...
 
 
-SECTIONS: dict[str, Section] = {"psem": PsemSection()}
+SECTIONS: dict[str, Section] = {"psem": PsemSection(), "geodetector": GeodetectorSection()}
 """Method name -> its section. A method without one still has its verdict and its tables."""

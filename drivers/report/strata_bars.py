@@ -45,7 +45,7 @@ def strata_bars(
     width = max(left + wide * len(columns) + MARGIN, 420.0)
     drawn, y = legend(keys, MARGIN, 48.0, width - 2 * MARGIN)
     heads = [_lines(name, wide - 8) for name in columns]
-    top = y + 14 + 12 * max((len(h) for h in heads), default=1)
+    top = y + 20 + 12 * max((len(h) for h in heads), default=1)
     bottom = top + ROW * len(order)
     reach = scale_of([0.0, *(r.q for rows in columns.values() for r in rows if r.q is not None)], 4)
     numbered = wide >= NUMBER_AT
@@ -60,16 +60,14 @@ def strata_bars(
         parts.append(svg.text(left - 8, middle + 4, name.lines[0], name.size, anchor="end"))
     for c, (stratum, rows) in enumerate(columns.items()):
         start = left + wide * c
-        for k, words in enumerate(heads[c]):
-            parts.append(
-                svg.text(start, top - 8 - 12 * (len(heads[c]) - 1 - k), words[0], words[1], bold=k == 0)
-            )
+        for k, (words, size, bold) in enumerate(heads[c]):
+            parts.append(svg.text(start, top - 8 - 12 * (len(heads[c]) - 1 - k), words, size, bold=bold))
         parts.append(line(start, top, start, bottom, svg.NEUTRAL_INK, 1.0))
         end = start + length
         parts.append(line(end, top, end, bottom, svg.RULE, 0.8))
-        parts.append(svg.text(start, bottom + 13, "0", 9.5, anchor="middle", fill=svg.NEUTRAL_INK))
+        parts.append(svg.text(start, bottom + 13, "0", 9.5, fill=svg.NEUTRAL_INK))
         parts.append(
-            svg.text(end, bottom + 13, reach.words(reach.high), 9.5, anchor="middle", fill=svg.NEUTRAL_INK)
+            svg.text(end, bottom + 13, reach.words(reach.high), 9.5, anchor="end", fill=svg.NEUTRAL_INK)
         )
         known = {row.name: row for row in rows}
         for k, row in enumerate(order):
@@ -85,19 +83,26 @@ def strata_bars(
             drawn_bar = _bar(start, middle, at, colours.get(row.group, "#44505a"), solid=solid)
             if numbered:
                 shown = q_text(found.q) + ("" if stars == "ns" else stars)
-                size = fit(shown, NUMBER_ROOM - 2, 10.0, smallest=7.5).size
-                drawn_bar += svg.text(end + 4, middle + 3.6, shown, size, fill=svg.NEUTRAL_INK)
+                small = fit(shown, NUMBER_ROOM - 2, 10.0, smallest=7.5).size
+                drawn_bar += svg.text(end + 4, middle + 3.6, shown, small, fill=svg.NEUTRAL_INK)
             parts.append(svg.titled(drawn_bar, f"{told}\nq {exact(found.q)} {stars}".rstrip()))
     said = "q" + reach.factor
     parts.append(svg.text(left - 8, bottom + 13, said, 10.5, anchor="end", fill=svg.NEUTRAL_INK))
     return svg.document(width, bottom + 13 + MARGIN, f"Strata side by side: {title}", parts)
 
 
-def _lines(stratum: str, room: float) -> list[tuple[str, float]]:
-    """`balance=sink,landuse=forestland` as `sink`, `forestland`; the level is what tells strata apart."""
-    words = ["all pixels"] if stratum == "all" else [part.split("=")[-1] for part in stratum.split(",")]
-    shown = [fit(word, room, 11.0, smallest=8.5, bold=True) for word in words]
-    return [(found.lines[0], found.size) for found in shown]
+def _lines(stratum: str, room: float) -> list[tuple[str, float, bool]]:
+    """`balance=sink` as `balance` and, bold, `sink`: (words, size, bold), line by line."""
+    if stratum == "all":
+        return [("all pixels", fit("all pixels", room, 11.0, bold=True).size, True)]
+    found = []
+    for part in stratum.split(","):
+        family, _, level = part.rpartition("=")
+        for words, bold in ((family, False), (level, True)):
+            if words:
+                shown = fit(words, room, 11.0 if bold else 9.5, smallest=8.5, bold=bold)
+                found.append((shown.lines[0], shown.size, bold))
+    return found
 
 
 def _bar(x: float, middle: float, width: float, colour: str, *, solid: bool) -> str:

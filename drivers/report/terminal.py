@@ -25,8 +25,15 @@ OVERVIEW = (
     "model", "stratum", "n", "fishers_c", "fishers_c_df", "fishers_c_p", "verdict", "aicc", "r2", "status",
 )
 """The columns of fit.csv that a first look needs."""
+FACTORS = ("model", "stratum", "rank", "driver", "q", "n_classes", "method", "p_value", "p_max")
+"""The columns of q.csv that a first look needs."""
+TOP = 5
+"""Drivers per fit in a first look."""
+PATH_METHOD = "psem"
+VERDICTS = frozenset(("fishers_c", "fishers_c_df", "fishers_c_p", "verdict", "aicc", "r2"))
+"""What only path models have: left out of the first look where there is none."""
 LEAST_NEEDED = (
-    "p_classical", "p_block", "n_effective", "log_p", "conf_low", "conf_high", "aic_dsep", "aicc_dsep",
+    "gap", "p_classical", "p_block", "n_effective", "log_p", "conf_low", "conf_high", "aic_dsep", "aicc_dsep",
     "srmr", "rmsea", "tli", "cfi", "logl", "bic", "aic", "chisq_df", "chisq", "chisq_p",
     "equivalence_bound", "max_partial_r_low", "max_partial_r_high", "partial_r_low", "partial_r_high",
     "equivalence_p", "method", "group", "message", "c_per_df", "df", "statistic", "delta_c", "given",
@@ -38,13 +45,15 @@ P_COLUMNS = frozenset(("fishers_c_p", "chisq_p", "equivalence_p"))
 KEYS = frozenset((
     "model", "stratum", "response", "term", "driver", "kind", "via", "estimate", "std_estimate", "p_value",
     "n", "status", "verdict", "r2", "step", "action", "selects_on_response",
+    "q", "n_classes", "p_max", "driver_a", "driver_b", "q_ab", "type", "class", "class_a", "class_b", "mean",
+    "year", "scale", "chosen",
 ))
 """What stays."""
 LAST = ("via", "estimate")
 """Keys that go where not even the keys fit: the others can be read without them."""
 SECTIONED = ("model", "stratum")
 """What heads a part of a table that has many rows per fit."""
-FOLDED = frozenset(("message", "given", "via"))
+FOLDED = frozenset(("message", "given", "via", "reason"))
 """Long texts, which may take several lines; they break between words."""
 # fmt: on
 DIGITS, P_DIGITS = 4, 3
@@ -190,11 +199,28 @@ def overview(run: RunTables) -> RenderableType:
     fits = run.tables.get("fit")
     if fits is not None:
         kept = [name for name in OVERVIEW if name in fits.columns]
+        if PATH_METHOD not in {run.method(str(m["name"])) for m in run.models}:
+            kept = [name for name in kept if name not in VERDICTS or fits[name].notna().any()]
         title = text(run.meta.get("title")) or text(run.meta.get("study"))
         parts.append(FittedTable(fits[kept], title, "fit"))
+    if (best := best_drivers(run)) is not None:
+        parts += [Text(""), FittedTable(best, f"The drivers with the largest q, up to {TOP} per fit", "q")]
     parts += [Text(f"failed: {m} on {s}: {why}", style="red") for m, s, why in failures(run)]
     parts += [Text(f"warning: {warning}", style="yellow") for warning in run.meta.get("warnings") or []]
     return Group(*parts)
+
+
+def best_drivers(run: RunTables) -> pd.DataFrame | None:
+    """The first `TOP` drivers of every fit by q, with the columns of `FACTORS`; None without a q."""
+    q = run.tables.get("q")
+    if q is None or not {"model", "stratum", "driver", "q"} <= set(q.columns) or not q["q"].notna().any():
+        return None
+    sorted_q = q[q["q"].notna()].sort_values("q", ascending=False, kind="stable")
+    top = sorted_q.groupby(["model", "stratum"], sort=False).head(TOP)
+    fits = list(dict.fromkeys(zip(q["model"], q["stratum"], strict=True)))
+    place = [fits.index(key) for key in zip(top["model"], top["stratum"], strict=True)]
+    kept = [name for name in FACTORS if name in top.columns]
+    return top.assign(_place=place).sort_values("_place", kind="stable")[kept].reset_index(drop=True)
 
 
 def print_to(console: Console, what: RenderableType) -> None:

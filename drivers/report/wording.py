@@ -22,6 +22,14 @@ CLASSICAL = (
     "independent. On smooth maps they are far too small. Judge paths by their size and claims by their "
     "partial r, not by stars."
 )
+TRUNCATION_Q = (
+    "This stratum is cut by the response itself. Cutting a response truncates it: q shrinks by construction, "
+    "so it must not be read against the q of strata cut by other variables."
+)
+CLASSICAL_Q = (
+    "This table has coordinates, and the p-values here count every pixel as independent. On smooth maps they "
+    "are far too small. Judge drivers by cross-fitted q and by p max, not by p."
+)
 EFFECTIVE = (
     "p-values and intervals use the effective number of independent pixels; "
     "the classical ones, which treat neighbours as independent, stand in the tables."
@@ -33,6 +41,9 @@ REGRESSION_WEIGHTS = (
 DELTA_NOTE = (
     "Errors of the effects are delta-method errors; they take the weights of the composites as given."
 )
+
+Q_METHOD = "geodetector"
+"""The method whose result is q, not slopes."""
 
 SYMBOL = {"accepted": "✓", "rejected": "✕", "saturated": "○", "failed": "!", "unknown": "·"}
 WORD = {
@@ -131,14 +142,19 @@ def _equivalence_sentence(key: str, fit: Row) -> str:
 def cautions(run: RunTables, model: str, stratum: str) -> list[str]:
     """What a reader must know before reading a stratum's numbers."""
     found = []
+    of_q = run.method(model) == Q_METHOD
     row = next(iter(run.rows("strata", stratum=stratum)), {})
     if truth(row.get("selects_on_response")):
-        found.append(TRUNCATION)
+        found.append(TRUNCATION_Q if of_q else TRUNCATION)
     fit = run.fit(model, stratum)
     if (run.meta.get("table") or {}).get("coordinates") and text(fit.get("status")) != "failed":
         effective = fit.get("n_effective")
         used = not is_missing(effective)
-        found.append(f"{EFFECTIVE} Here n effective = {count(effective)}." if used else CLASSICAL)
+        if of_q and not is_missing(fit.get("errors")):
+            used = text(fit.get("errors")) == "effective"
+        here = "" if is_missing(effective) else f" Here n effective = {count(effective)}."
+        classical = CLASSICAL_Q if of_q else CLASSICAL
+        found.append(EFFECTIVE + here if used else classical)
     return found
 
 
@@ -148,7 +164,7 @@ def notes(run: RunTables, model: str, stratum: str) -> list[str]:
     told = [part.strip() for part in text(fit.get("message")).split("; ") if part.strip()]
     if text(fit.get("verdict")) == "saturated":
         told = [part for part in told if not part.startswith("saturated")]
-    if CLASSICAL in cautions(run, model, stratum):
+    if {CLASSICAL, CLASSICAL_Q} & set(cautions(run, model, stratum)):
         told = [part for part in told if not part.startswith("the errors are classical")]
     return [_sentence(part) for part in dict.fromkeys(told)]
 
@@ -164,9 +180,13 @@ def selecting_strata(run: RunTables) -> str:
         return ""
     listed = names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
     verb = "is" if len(names) == 1 else "are"
+    methods = {run.method(str(m["name"])) for m in run.models}
+    what = ("q shrinks", "q") if methods == {Q_METHOD} else ("slopes and R² shrink", "coefficient")
+    if Q_METHOD in methods and len(methods) > 1:
+        what = ("slopes, R² and q shrink", "coefficient or q")
     return (
-        f"{listed} {verb} cut by the response itself. A cut on the response truncates it: slopes and R² "
-        "shrink by construction, and a smaller coefficient there is no evidence of a weaker driver."
+        f"{listed} {verb} cut by the response itself. A cut on the response truncates it: {what[0]} "
+        f"by construction, and a smaller {what[1]} there is no evidence of a weaker driver."
     )
 
 

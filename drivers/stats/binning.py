@@ -96,7 +96,10 @@ def bin_codes(values: Array, limits: Array) -> Codes:
 
 
 class _Finder:
-    """Finds bins by a table of equal cells between the first limit and the last."""
+    """Finds bins by a table of equal cells between the first limit and the last.
+
+    Skewed limits crowd into few cells; what falls there is looked up in a table of its own.
+    """
 
     def __init__(self, limits: Array) -> None:
         self.limits = limits
@@ -107,8 +110,17 @@ class _Finder:
             return
         cells = self._cells(limits)
         self.below = np.searchsorted(cells, np.arange(CELLS)).astype(np.intp)
-        self.crowded = np.bincount(cells, minlength=CELLS) > 1
         self.next = np.append(limits, np.inf)
+        self.crowded = np.bincount(cells, minlength=CELLS) > 1
+        within = np.flatnonzero(self.crowded[cells])
+        self.crowd: _Finder | None = None
+        if len(within):
+            self.first = int(within[0])
+            crowd = limits[self.first : within[-1] + 1]
+            if len(crowd) == len(limits):
+                self.direct = True  # one cell apart from all others would need no end of tables
+            else:
+                self.crowd = _Finder(crowd)
 
     def __call__(self, values: Array) -> NDArray[np.intp]:
         if self.direct:
@@ -116,9 +128,9 @@ class _Finder:
         cells = self._cells(values)
         codes = self.below[cells]
         codes += values > self.next[codes]
-        hard = np.flatnonzero(self.crowded[cells])
-        if len(hard):
-            codes[hard] = np.searchsorted(self.limits, values[hard])
+        if self.crowd is not None:
+            hard = np.flatnonzero(self.crowded[cells])
+            codes[hard] = self.first + self.crowd(values[hard])
         return codes
 
     def _cells(self, values: Array) -> NDArray[np.intp]:

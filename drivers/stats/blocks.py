@@ -22,8 +22,12 @@ MOST_BLOCKS = 400
 degrees of freedom, 4 % at 400), and folds that differ in fewer places are less of a test."""
 
 EDGE = 1e-6
-"""Share of a side by which a pixel on the line between two blocks belongs to the upper one, so that float noise
-does not scatter a column of pixels over both."""
+"""Share of a side below a line between two blocks that belongs to the upper one, so that float noise does not
+scatter a column of pixels over both."""
+
+
+STEP = 0.02
+"""Least relative change of the side while it is sought: 4 % of the number of blocks."""
 
 
 def block_side(
@@ -55,7 +59,7 @@ def block_side(
     >>> round(block_side(Correlogram(0.2, 4.0, 0.5), x, y), 3)
     11.983
     >>> round(block_side(Correlogram(0.2, 90.0, 0.5), x, y), 1)   # 270 would be one block
-    24.7
+    23.8
     """
     x, y = flat_coordinates(easting, northing, geographic=geographic)
     extent = float(max(np.ptp(x), np.ptp(y)))
@@ -67,10 +71,6 @@ def block_side(
     while (many := count_blocks(x, y, side)) < fewest and side > extent / len(x):
         side *= min((many / fewest) ** 0.5, 1.0 - STEP)
     return float(side)
-
-
-STEP = 0.02
-"""Least relative change of the side while it is sought: 4 % of the number of blocks."""
 
 
 def count_blocks(x: Array, y: Array, side: float) -> int:

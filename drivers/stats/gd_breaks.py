@@ -22,7 +22,9 @@ WIDEST = 400
 RAISES = 2000
 """Numbers of quantiles tried where values repeat; GD itself would go on without end."""
 
-ENDLESS = "GD finds no {k} classes here, and would search without end: ask for fewer classes, or another method"
+ENDLESS = (
+    "GD finds no {k} classes here, and would search without end: ask for fewer classes, or another method"
+)
 """Why there are no limits where GD does not return."""
 
 REPEATED = "GD's limits for {k} classes repeat, and it leaves such a candidate out: ask for fewer classes"

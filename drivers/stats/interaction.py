@@ -6,7 +6,7 @@ all pairs among them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers.stats.binning import CHUNK
-from drivers.stats.q import ClassSums
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.uint16]
@@ -31,25 +30,44 @@ TYPES = ("Weaken, nonlinear", "Weaken, uni-", "Enhance, bi-", "Independent", "En
 
 @dataclass(frozen=True, slots=True)
 class PairSums:
-    """The cells of two drivers: counts, weights, sums and squares of the response, each (K_a, K_b)."""
+    """The cells of two drivers.
+
+    Attributes
+    ----------
+    a, b : positions of the two drivers
+    counts, weights, sums : pixels, their weights, and weighted sums of the centred response; (K_a, K_b)
+    squares : weighted sum of squares of the centred response over all cells
+    """
 
     a: int
     b: int
     counts: Array
     weights: Array
     sums: Array
-    squares: Array
+    squares: float
 
-    def cells(self) -> ClassSums:
-        """The crossed classes that hold pixels."""
-        held = self.counts > 0
-        return ClassSums(self.counts[held], self.weights[held], self.sums[held], self.squares[held])
+    def q(self) -> float:
+        """q of the crossed classes; NaN where the response does not vary."""
+        return _q(self.weights, self.sums, self.squares)
 
-    def margin(self, axis: int) -> ClassSums:
-        """The classes of one driver on the pixels of the pair; axis 0 is the first driver."""
-        parts = [part.sum(axis=1 - axis) for part in (self.counts, self.weights, self.sums, self.squares)]
-        held = parts[0] > 0
-        return ClassSums(*(part[held] for part in parts))
+    def q_of(self, axis: int) -> float:
+        """q of one driver alone on the pixels of the pair; axis 0 is the first."""
+        return _q(self.weights.sum(axis=1 - axis), self.sums.sum(axis=1 - axis), self.squares)
+
+    def q_without_singles(self) -> float:
+        """q of the crossed classes without the pixels that are alone in a cell, as GD has it."""
+        single = self.counts == 1
+        alone = float((self.sums[single] ** 2 / self.weights[single]).sum())
+        return _q(np.where(single, 0.0, self.weights), np.where(single, 0.0, self.sums), self.squares - alone)
+
+
+def _q(weights: Array, sums: Array, squares: float) -> float:
+    held = weights > 0
+    if not held.any():
+        return float("nan")
+    total = squares - sums.sum() ** 2 / weights.sum()
+    within = squares - (sums[held] ** 2 / weights[held]).sum()
+    return float(np.clip(1.0 - within / total, 0.0, 1.0)) if total > 0 else float("nan")
 
 
 def pair_sums(
@@ -57,7 +75,10 @@ def pair_sums(
     sizes: Sequence[int],
     response: Array,
     weights: Array | None = None,
-) -> Iterator[PairSums]:
+    *,
+    complete: bool = False,
+    each: Callable[..., Iterable[Array]] = map,
+) -> list[PairSums]:
     """The cells of every pair of drivers, in the order (0, 1), (0, 2), ..., (1, 2), ...
 
     Parameters
@@ -66,27 +87,42 @@ def pair_sums(
     sizes : number of classes of every driver
     response : centred, shape (n,)
     weights : shape (n,)
+    complete : whether no driver has missing pixels; one sum of squares then serves all pairs
+    each : `map`, or that of a thread pool
 
     Examples
     --------
     >>> a, b = np.array([0, 0, 1, 1], np.uint16), np.array([0, 1, 0, 2], np.uint16)   # b misses one
     >>> (pair,) = pair_sums([a, b], [2, 2], np.array([1.0, 2.0, 3.0, 4.0]))
-    >>> pair.sums.tolist()
-    [[1.0, 2.0], [3.0, 0.0]]
+    >>> pair.sums.tolist(), pair.squares
+    ([[1.0, 2.0], [3.0, 0.0]], 14.0)
     """
     widths = [size + 1 for size in sizes]
+    tasks: list[tuple[list[int], list[tuple[int, int]]]] = []
+    planned: set[tuple[int, int]] = set()
     blocks = _blocks(widths)
-    found: dict[tuple[int, int], PairSums] = {}
-    joined = list(combinations(range(len(blocks)), 2)) or [(0, 0)] * (len(blocks) == 1)
-    for one, other in joined:
+    for one, other in [*combinations(range(len(blocks)), 2), *([(0, 0)] if len(blocks) == 1 else [])]:
         members = list(dict.fromkeys((*blocks[one], *blocks[other])))
-        missing = [pair for pair in combinations(members, 2) if pair not in found]
-        if missing:
-            table = _crossed([codes[m] for m in members], [widths[m] for m in members], response, weights)
-            for a, b in missing:
-                found[a, b] = _pair(table, members, a, b)
-    for pair in combinations(range(len(codes)), 2):
-        yield found[pair]
+        pairs = [pair for pair in combinations(members, 2) if pair not in planned]
+        planned.update(pairs)
+        if pairs:
+            tasks.append((members, pairs))
+    squares = None
+    if complete:
+        wy = response if weights is None else weights * response
+        squares = float(wy @ response)
+
+    def crossed(task: tuple[list[int], list[tuple[int, int]]]) -> Array:
+        members = task[0]
+        return _crossed(
+            [codes[m] for m in members], [widths[m] for m in members], response, weights, not complete
+        )
+
+    found: dict[tuple[int, int], PairSums] = {}
+    for (members, pairs), table in zip(tasks, each(crossed, tasks), strict=True):
+        for a, b in pairs:
+            found[a, b] = _pair(table, members, a, b, squares)
+    return [found[pair] for pair in combinations(range(len(codes)), 2)]
 
 
 def _blocks(widths: Sequence[int]) -> list[tuple[int, ...]]:
@@ -101,8 +137,14 @@ def _blocks(widths: Sequence[int]) -> list[tuple[int, ...]]:
     return blocks
 
 
-def _crossed(codes: Sequence[Codes], widths: Sequence[int], response: Array, weights: Array | None) -> Array:
-    """Counts, weights, sums and squares in the cells of some drivers, shape (4, *widths)."""
+def _crossed(
+    codes: Sequence[Codes],
+    widths: Sequence[int],
+    response: Array,
+    weights: Array | None,
+    with_squares: bool,
+) -> Array:
+    """Counts, weights, sums and (if wanted) squares in the cells of some drivers, shape (4, *widths)."""
     size = int(np.prod(widths))
     total = np.zeros((4, size))
     for start in range(0, len(response), CHUNK):
@@ -112,27 +154,26 @@ def _crossed(codes: Sequence[Codes], widths: Sequence[int], response: Array, wei
             at *= width
             at += code[part]
         y = response[part]
+        wy = y if weights is None else weights[part] * y
         total[0] += np.bincount(at, minlength=size)
-        if weights is None:
-            total[2] += np.bincount(at, y, size)
-            total[3] += np.bincount(at, y * y, size)
-        else:
-            wy = weights[part] * y
+        total[2] += np.bincount(at, wy, size)
+        if weights is not None:
             total[1] += np.bincount(at, weights[part], size)
-            total[2] += np.bincount(at, wy, size)
+        if with_squares:
             total[3] += np.bincount(at, wy * y, size)
     if weights is None:
         total[1] = total[0]
     return total.reshape(4, *widths)
 
 
-def _pair(table: Array, members: Sequence[int], a: int, b: int) -> PairSums:
+def _pair(table: Array, members: Sequence[int], a: int, b: int, squares: float | None) -> PairSums:
     """Two drivers of a crossed table, without their missing values."""
     others = tuple(1 + i for i, m in enumerate(members) if m not in (a, b))
     cells = table.sum(axis=others)
     if members.index(a) > members.index(b):
         cells = cells.swapaxes(1, 2)
-    return PairSums(a, b, *cells[:, :-1, :-1])
+    counts, weights, sums, own = cells[:, :-1, :-1]
+    return PairSums(a, b, counts, weights, sums, float(own.sum()) if squares is None else squares)
 
 
 def interaction_type(q_a: float, q_b: float, q_ab: float) -> str:

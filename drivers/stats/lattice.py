@@ -166,15 +166,17 @@ def make_lattice(
         # Whole multiples keep the number of pixels per cell even on a regular grid.
         times = max(times + 1, int(times * np.sqrt(cells(x, y, width * times, height * times) / most_cells)))
     width, height = width * times, height * times
-    column, row = place(x, width / times, times), place(y, height / times, times)
+    column, row = (place(v, s / times, times, exact) for v, s in ((x, width), (y, height)))
     shape = (int(row.max()) + 1, int(column.max()) + 1)
     return Lattice(row, column, shape, float(height), float(width), exact and times == 1)
 
 
-def place(values: Array, step: float, times: int) -> NDArray[np.intp]:
-    """Cell along one axis: the nearest grid line, `times` lines to a cell, shape (n,)."""
-    lines = np.rint((values - values.min()) / step).astype(np.intp)
-    return np.asarray(lines // times, dtype=np.intp)
+def place(values: Array, step: float, times: int, exact: bool) -> NDArray[np.intp]:
+    """Cell along one axis, shape (n,): `times` grid lines to a cell; between lines where there is no grid."""
+    lines = (values - values.min()) / step
+    # Cells of points off the lines begin at a line, so that a coarser grid has equally many in each.
+    lines = np.rint(lines) if exact else np.floor(lines + OFF_GRID)
+    return np.asarray(lines.astype(np.intp) // times, dtype=np.intp)
 
 
 def cells(x: Array, y: Array, width: float, height: float) -> float:
@@ -238,5 +240,5 @@ def scattered_cell(x: Array, y: Array) -> float:
     if len(points) == 1:
         return 1.0
     probes = points[:: max(len(points) // PROBES, 1)]
-    distance, _ = cKDTree(points).query(probes, k=min(NEIGHBOUR + 1, len(points)))
-    return float(np.median(distance[:, -1]))
+    nearest, _ = cKDTree(points).query(probes, k=[min(NEIGHBOUR + 1, len(points))])
+    return float(np.median(nearest))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,36 +22,33 @@ Flags = NDArray[np.bool_]
 COARSE = 224
 """Bins of the first pass. Its cost grows with the square; with fewer, k = 8 has too few bins per class."""
 
-GRADE = 1.25
-"""Ratio of neighbouring widths of the bins around a break. Loss by snapping and cost of moving a break both
-grow with the square of the distance; up to about 1.4 the cost is the larger, for k up to 8."""
-
 HALVINGS = 16
 """Rounds of halving wide bins, by count and by width, before the coarse bins are chosen; for long tails."""
 
-REACH = np.arange(-6, 7)
-"""Steps that the walk looks to either side."""
-
-SHRINK = 5
-"""Divisor of the walk's step from one round to the next."""
-
-PIECES = 4
-"""Parts into which a bin that is left is split; the widths around a break stay graded."""
+GRADE = 1.25
+"""Ratio of the widths of neighbouring bins around a break. The loss by snapping and the cost of moving a
+break both grow with the square of the distance; up to about 1.4 the cost is the larger, for k up to 8."""
 
 REGRADE = 3
-"""Where a pass makes the windows narrower by this factor, the next one covers them with graded bins anew."""
-
-FEW = 24
-"""Bins left per break up to which several numbers of classes are refined together, in `PIECES` parts."""
+"""Where a pass narrows the windows by this factor, graded bins cover them anew; else its bins are split."""
 
 SPREAD = 2
-"""Where the bins left lie further apart than this multiple of their number, there are rival partitions."""
+"""Where a window is wider than this multiple of the bins left in it, rival partitions need its middle empty."""
 
-MOST = 1024
-"""Edges per break at which refining stops: partitions this close in quality are many, and the gap is tiny."""
+FEW = 24
+"""Bins left per break up to which they are split in `PIECES`, for several numbers of classes together."""
+
+PIECES = 4
+"""Parts into which a bin that is left is split, if they are few; else 2."""
 
 ROUNDS = 40
-"""Passes at most. Continuous columns of 1e6 values need 2 to 5."""
+"""Passes at most. Continuous columns of 1e6 values need 2 to 8."""
+
+REACH = np.arange(-6, 7)
+"""Steps to either side among which the walk looks for a better place of each break, jointly."""
+
+SHRINK = 5
+"""Divisor of the walk's step from one round to the next; less than the reach, so that rounds overlap."""
 
 ROUNDING = 1e-12
 """Share of the total sum of squares within which bound and partition count as equal (rounding of sums)."""
@@ -75,7 +73,7 @@ class Natural:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Distinct values z, scaled to [0, 1] and centred; `weight` and `total` are sums over the places before."""
+    """Distinct values z, scaled to [0, 1] and centred; `weight` and `total` sum over the places before."""
 
     z: Array
     weight: Array
@@ -93,22 +91,25 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """Numbers of classes still open. Bins are (layers, batch, bins); a layer is a break."""
+class Open:
+    """Numbers of classes still open after a pass. Bins are (layers, batch, bins); a layer is a break."""
 
     ks: Places
-    turn: int
     best: Places
+    """Places of the limits of the best partitions known, shape (batch, limits)."""
     bound: Array
+    """What minus the sum of squares between cannot fall below, shape (batch,)."""
     low: Places
     high: Places
     left: Flags
-    narrow: Flags
+    """Bins that may hold a break of the optimum."""
+    width: Places
+    """Places that the pass looked at, summed over layers, shape (batch,)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Edges:
-    """Places where a break may be put, shape (..., edges): sums before them, and what snapping may have moved.
+    """Places where a break may be put, shape (..., edges): sums before them, and what snapping may move.
 
     A break inside a bin is snapped to one of the bin's edges. `low` and `high` bound where it was; `moved` is
     Σ |z - mean| over the bin, or a bound of it (0 for bins of one value).
@@ -120,14 +121,10 @@ class Edges:
     high: Array
     moved: Array
 
-    def __getitem__(self, at: int | slice) -> Edges:
-        """Some of the layers."""
-        return Edges(self.weight[at], self.total[at], self.low[at], self.high[at], self.moved[at])
-
-    def rows(self, *batch: int) -> Edges:
-        """The same edges in one row per member of the batch."""
+    def layer(self, at: int | slice, *shape: int) -> Edges:
+        """One layer, or several, in another shape."""
         parts = (self.weight, self.total, self.low, self.high, self.moved)
-        return Edges(*(part.reshape(*batch, -1) for part in parts))
+        return Edges(*(part[at].reshape(*shape, -1) for part in parts))
 
 
 def natural_breaks(ordered: Array, classes: Sequence[int]) -> tuple[Natural, ...]:
@@ -158,9 +155,12 @@ def natural_breaks(ordered: Array, classes: Sequence[int]) -> tuple[Natural, ...
     if not ks.size:
         return ()
     if ks[0] < 1 or ks[-1] > size:
-        raise ValueError(f"natural breaks: {size} distinct values cannot make {ks[-1 if ks[0] > 0 else 0]} classes")
+        raise ValueError(
+            f"natural breaks: {size} distinct values cannot make {ks[-1 if ks[0] > 0 else 0]} classes"
+        )
     found: dict[int, Natural] = {}
-    for k, at, gap in _search(column, ks):
+    one = [(1, np.array([0, size], dtype=np.intp), 0.0)] if ks[0] == 1 else []
+    for k, at, gap in one + _search(column, ks[ks > 1]):
         limits = values[np.maximum(at - 1, 0)]
         within = 1.0 - float(column.between(at)) / column.square if column.square > 0 else 0.0
         found[k] = Natural(limits, max(within, 0.0), gap)
@@ -204,28 +204,22 @@ def _prefix(share: Array) -> Array:
     return out
 
 
-def _plain(column: Column, places: Places) -> Edges:
-    """Edges (..., edges) without bins."""
-    nothing = np.zeros(places.shape)
-    return Edges(column.weight[places], column.total[places], nothing, nothing, nothing)
-
-
-def _edges(column: Column, places: Places) -> Edges:
-    """Edges (..., edges) of bins that are contiguous along the last axis."""
+def _edges(column: Column, places: Places, bins: bool = True) -> Edges:
+    """Edges (..., edges) of bins that are contiguous along the last axis, or edges without bins."""
     z, weight, total = column.z, column.weight[places], column.total[places]
-    first, last = z[np.minimum(places, len(z) - 1)], z[np.maximum(places - 1, 0)]
-    count = np.diff(weight, axis=-1)
-    mean = np.diff(total, axis=-1) / np.maximum(count, 1.0)
+    moved = np.zeros(weight.shape)
+    if not bins:
+        return Edges(weight, total, moved, moved, moved)
+    low, high = z[np.minimum(places, len(z) - 1)], z[np.maximum(places - 1, 0)]
+    mean = np.diff(total, axis=-1) / np.maximum(np.diff(weight, axis=-1), 1.0)
     middle = np.clip(np.searchsorted(z, mean, side="right"), places[..., :-1], places[..., 1:])
-    moved = 2.0 * (mean * (column.weight[middle] - weight[..., :-1]) - (column.total[middle] - total[..., :-1]))
+    above, beyond = column.weight[middle] - weight[..., :-1], column.total[middle] - total[..., :-1]
     # A bin of one value cannot be split; what the formula leaves there is rounding.
-    moved = np.where(np.diff(places, axis=-1) > 1, np.maximum(moved, 0.0), 0.0)
-    low, high, most = first.copy(), last.copy(), np.zeros_like(first)
-    low[..., 1:] = first[..., :-1]
-    high[..., :-1] = last[..., 1:]
-    most[..., 1:] = moved
-    most[..., :-1] = np.maximum(most[..., :-1], moved)
-    return Edges(weight, total, low, high, most)
+    away = np.where(np.diff(places, axis=-1) > 1, np.maximum(2.0 * (mean * above - beyond), 0.0), 0.0)
+    low[..., 1:], high[..., :-1] = low[..., :-1].copy(), high[..., 1:].copy()
+    moved[..., 1:] = away
+    moved[..., :-1] = np.maximum(moved[..., :-1], away)
+    return Edges(weight, total, low, high, moved)
 
 
 def _costs(left: Edges, right: Edges) -> Array:
@@ -233,17 +227,15 @@ def _costs(left: Edges, right: Edges) -> Array:
     weight = right.weight[..., None, :] - left.weight[..., :, None]
     cost = right.total[..., None, :] - left.total[..., :, None]
     cost *= cost
-    backwards = bool(weight.min() < 0) and weight < 0
+    backwards = weight < 0
     cost /= np.maximum(weight, 1.0, out=weight)
     if left.moved.any() or right.moved.any():
         extent = np.subtract(right.high[..., None, :], left.low[..., :, None], out=weight)
         extent *= np.maximum(right.moved[..., None, :], left.moved[..., :, None])
         cost += extent
     np.negative(cost, out=cost)
-    if backwards is not False:
-        cost[backwards] = np.inf
+    np.copyto(cost, np.inf, where=backwards)
     return cost
-
 
 
 def _sweeps(costs: list[Array]) -> tuple[list[Array], list[Array]]:
@@ -257,100 +249,76 @@ def _sweeps(costs: list[Array]) -> tuple[list[Array], list[Array]]:
 
 
 def _trace(forward: list[Array], costs: list[Array]) -> Places:
-    """Edge numbers of the cheapest way, shape (layers, batch)."""
+    """Edge numbers of the cheapest way, shape (batch, layers)."""
     at = np.argmin(forward[-1] + costs[-1][..., 0], axis=-1)
     way = [at]
     batch = np.arange(len(at))
     for before, cost in zip(forward[-2::-1], costs[-2:0:-1], strict=True):
         at = np.argmin(before + cost[batch, :, at], axis=-1)
         way.append(at)
-    return np.array(way[::-1])
+    return np.array(way[::-1]).T
 
 
-def _walk(column: Column, best: Places, ks: Places, step: int) -> Places:
-    """Partitions (batch, limits) after a joint search near their breaks, in steps that shrink to one place."""
-    inner = (np.arange(1, best.shape[1] - 1) < ks[:, None])[..., None]
+def _walk(column: Column, best: Places, ways: Places, ks: Places, step: int) -> Places:
+    """The better of `best` and of the partitions that a joint search finds from `ways` on, row by row.
+
+    The search looks at places near all breaks at once, in steps that shrink to one place.
+    """
+    real = np.arange(1, best.shape[1]) < ks[:, None]
     while True:
-        around = best[:, 1:-1, None] + step * REACH
-        places = np.where(inner, np.clip(around, 0, len(column.z)), best[:, 1:-1, None])
-        layers = _plain(column, places.transpose(1, 0, 2))
-        start, stop = _plain(column, best[:, :1]), _plain(column, best[:, -1:])
-        inside = _costs(layers[:-1], layers[1:])
-        costs = [_costs(start, layers[0]), *inside, _costs(layers[-1], stop)]
-        way = _trace(_sweeps(costs)[0], costs).T
-        best = best.copy()
-        best[:, 1:-1] = np.take_along_axis(places, way[..., None], axis=2)[..., 0]
+        places = np.where(real[:, :-1, None], ways[:, 1:-1, None] + step * REACH, ways[:, 1:-1, None])
+        places = np.clip(places, 0, len(column.z)).transpose(1, 0, 2)
+        start, stop = (_edges(column, ways[:, at : at + 1], bins=False) for at in (0, best.shape[1] - 1))
+        layers = _edges(column, places, bins=False)
+        shape = (len(places) - 1, len(ks), len(REACH))
+        inside = _costs(layers.layer(slice(None, -1), *shape[:2]), layers.layer(slice(1, None), *shape[:2]))
+        first, last = layers.layer(0, len(ks)), layers.layer(-1, len(ks))
+        costs = [_costs(start, first), *inside, _costs(last, stop)]
+        ways = ways.copy()
+        way = _trace(_sweeps(costs)[0], costs)
+        ways[:, 1:-1] = np.take_along_axis(places.transpose(1, 0, 2), way[..., None], axis=2)[..., 0]
         if step == 1:
-            return best
+            break
         step = max(step // SHRINK, 1)
-
-
-def _better(column: Column, best: Places, other: Places, ks: Places) -> Places:
-    """Row by row the partition with the larger sum of squares between, `other` only with all its classes."""
-    classes = np.arange(best.shape[1] - 1) < ks[:, None]
-    full = ((np.diff(other, axis=1) > 0) | ~classes).all(axis=1)
-    better = full & (column.between(other) > column.between(best))
-    return np.where(better[:, None], other, best)
+    classes = np.column_stack((np.full(len(ks), True), real))[:, : best.shape[1] - 1]
+    full = ((np.diff(ways, axis=1) > 0) | ~classes).all(axis=1)
+    better = full & (column.between(ways) > column.between(best))
+    return np.where(better[:, None], ways, best)
 
 
 def _search(column: Column, ks: Places) -> list[tuple[int, Places, float]]:
-    """For each k > 1: the places of its k + 1 limits, and the gap that is left."""
+    """For each k: the places of its k + 1 limits, and the gap that is left."""
     done: list[tuple[int, Places, float]] = []
-    todo = [Task(ks, 0, *_coarse_pass(column, ks))]
+    todo = [(0, _coarse_pass(column, ks))] if ks.size else []
     while todo:
-        task = todo.pop()
-        gap = -column.between(task.best) - task.bound
+        turn, state = todo.pop()
+        gap = -column.between(state.best) - state.bound
         proven = gap <= ROUNDING * column.square
-        ready = proven | (task.turn == ROUNDS)
+        ready = proven | (turn == ROUNDS)
         for i in np.flatnonzero(ready):
             share = 0.0 if proven[i] else float(gap[i] / column.square)
-            done.append((int(task.ks[i]), task.best[i, : task.ks[i] + 1], share))
-        for rows, bins in _split(task, np.flatnonzero(~ready)):
-            result = _fine_pass(column, task.ks[rows], task.best[rows], bins)
-            todo.append(Task(task.ks[rows], task.turn + 1, *result))
+            done.append((int(state.ks[i]), state.best[i, : state.ks[i] + 1], share))
+        for rows, bins in _split(state, np.flatnonzero(~ready)):
+            todo.append((turn + 1, _fine_pass(column, state.ks[rows], state.best[rows], bins)))
     return done
 
 
-def _split(task: Task, rows: Places) -> list[tuple[Places, Places]]:
-    """Batches of rows with their next bins (layers, batch, groups, edges)."""
-    batches: list[tuple[Places, Places]] = []
-    graded = rows[task.narrow[rows]]
-    if graded.size:
-        batches.append((graded, _graded(task, graded)))
-    rest = rows[~task.narrow[rows]]
-    count = task.left.sum(axis=2).max(axis=0)
-    few = count[rest] <= FEW
-    for batch in ([rest[few]] if few.any() else []) + [rest[i : i + 1] for i in np.flatnonzero(~few)]:
-        most = int(count[batch].max())
-        left = task.left[:, batch]
-        order = np.argsort(~left, axis=2, kind="stable")[:, :, :most]
-        low = np.take_along_axis(task.low[:, batch], order, axis=2)
-        high = np.take_along_axis(task.high[:, batch], order, axis=2)
-        # Where fewer are left, bins without width stand in; a break may lie there too, so they do no harm.
-        high = np.where(np.take_along_axis(left, order, axis=2), high, low)
-        pieces = PIECES if most <= FEW else 2
-        batches.append((batch, low[..., None] + (high - low)[..., None] * np.arange(pieces + 1) // pieces))
-    return batches
-
-
-def _coarse_pass(column: Column, ks: Places) -> tuple[Places, Array, Places, Places, Flags, Flags]:
-    """All k over one set of bins: best partitions, lower bounds, and graded bins around each break."""
+def _coarse_pass(column: Column, ks: Places) -> Open:
+    """All k over one set of bins."""
     size, most = len(column.z), int(ks[-1])
     places = _coarse_places(column, max(COARSE, 4 * most))
     start, edges, stop = (_edges(column, at[None]) for at in (np.array([0]), places, np.array([size])))
-    inside = _costs(edges, edges)
-    costs = [_costs(start, edges), *[inside] * (most - 2), _costs(edges, stop)]
+    costs = [_costs(start, edges), *[_costs(edges, edges)] * (most - 2), _costs(edges, stop)]
     forward, backward = _sweeps(costs)
-
-    best = np.full((len(ks), most + 1), size)
-    ways = best.copy()
+    even = np.full((len(ks), most + 1), size)
+    ways = even.copy()
+    ways[:, 0] = 0
     for i, k in enumerate(ks):
-        best[i, :k] = np.arange(k) * size // k
-        ways[i, 0] = 0
-        ways[i, 1:k] = places[_trace(forward[: k - 1], [*costs[: k - 1], costs[-1]])[:, 0]]
-    best = _better(column, best, _walk(column, ways, ks, _step(places)), ks)
+        even[i, :k] = np.arange(k) * size // k
+        ways[i, 1:k] = places[_trace(forward[: k - 1], [*costs[: k - 1], costs[-1]])]
+    step = int(np.diff(places).max()) // int(REACH[-1])
+    best = _walk(column, even, ways, ks, max(step, 1))
     limit = -column.between(best) + ROUNDING * column.square
-
     bound = np.empty(len(ks))
     left = np.zeros((most - 1, len(ks), len(places) - 1), dtype=bool)
     for i, k in enumerate(ks):
@@ -361,46 +329,22 @@ def _coarse_pass(column: Column, ks: Places) -> tuple[Places, Array, Places, Pla
     # Breaks that a smaller k does not have stay at the end of the values, where they cost nothing.
     real = (np.arange(most - 1)[:, None] < ks - 1)[..., None]
     low, high = (np.where(real, at, size) for at in (places[:-1], places[1:]))
-    return best, bound, low, high, left, (_hull(left) <= SPREAD * np.maximum(left.sum(2), 8)).all(0) & (left.sum(2) <= FEW).all(0)
-
-
-def _hull(left: Flags) -> Places:
-    """Number of bins from the first to the last that is left, along the last axis."""
-    last = left.shape[-1] - left[..., ::-1].argmax(axis=-1)
-    return np.where(left.any(axis=-1), last - left.argmax(axis=-1), 0)
-
-
-def _step(places: Places) -> int:
-    """First step of a walk that starts on edges of bins."""
-    return max(int(np.diff(places).max(initial=0)) // int(REACH[-1]), 1)
-
-
-def _graded(task: Task, rows: Places) -> Places:
-    """Bins (layers, rows, 1, edges) over what is left, the narrower the nearer to the best break."""
-    middle = task.best[rows].T[1:-1, :, None]
-    left = task.left[:, rows]
-    below = np.maximum(middle - np.where(left, task.low[:, rows], middle).min(axis=2, keepdims=True), 0)
-    above = np.maximum(np.where(left, task.high[:, rows], middle).max(axis=2, keepdims=True) - middle, 0)
-    bins = max(int(np.ceil(np.log1p(max(below.max(), above.max())) / np.log(GRADE))), 1)
-    steps = np.linspace(0.0, 1.0, bins + 1)
-    down = np.rint(np.expm1(steps[::-1] * np.log1p(below))).astype(np.intp)
-    up = np.rint(np.expm1(steps[1:] * np.log1p(above))).astype(np.intp)
-    return np.concatenate((middle - down, middle + up), axis=2)[:, :, None]
+    return Open(ks, best, bound, low, high, left, size * (ks - 1))
 
 
 def _coarse_places(column: Column, bins: int) -> Places:
-    """About `bins` + 1 places with as many bins in each class of a good partition, tails included.
+    """About `bins` + 1 places, fit both for the classes of a good partition and for the loss by snapping.
 
-    The classes of a good partition have n · width² about equal (Panter & Dite 1951,
-    doi:10.1109/JRPROC.1951.230419), so the bins get equal shares of the sum of ∛(n · width²) over a fine grid.
+    Those classes have n · width² about equal (Panter & Dite 1951, doi:10.1109/JRPROC.1951.230419), so half
+    of the places share out the sum of ∛(n · width²) over a fine grid. The other half shares out √(n · width),
+    because a bin of many values loses much where the column has a long tail.
     """
     size, z = len(column.z), column.z
     if size <= bins:
         return np.arange(size + 1)
     grid = np.append(np.arange(bins) * size // bins, size)
     for _ in range(HALVINGS):
-        width = z[grid[1:] - 1] - z[grid[:-1]]
-        share = np.cbrt(np.diff(column.weight[grid]) * width**2)
+        share = np.cbrt(np.diff(column.weight[grid]) * (z[grid[1:] - 1] - z[grid[:-1]]) ** 2)
         wide = share > share.sum() / (2 * bins)
         low, high = grid[:-1][wide], grid[1:][wide]
         middle = np.searchsorted(z, (z[low] + z[high - 1]) / 2, side="right")
@@ -409,37 +353,62 @@ def _coarse_places(column: Column, bins: int) -> Places:
             break
         grid = more
     # Here with the gap to the next bin: two values far apart do not belong into one bin.
-    width = np.diff(z[np.minimum(grid, size - 1)])
-    count = np.diff(column.weight[grid])
+    width, count = np.diff(z[np.minimum(grid, size - 1)]), np.diff(column.weight[grid])
     root, cube = np.sqrt(count * width), np.cbrt(count * width**2)
     share = np.append(0.0, np.cumsum(cube / cube.sum() + root / root.sum()))
     chosen = np.searchsorted(share, np.linspace(0.0, share[-1], bins + 1)[1:-1])
     return grid[np.unique(np.concatenate(([0], chosen, [len(grid) - 1])))]
 
 
-def _fine_pass(
-    column: Column, ks: Places, best: Places, bins: Places
-) -> tuple[Places, Array, Places, Places, Flags, Flags]:
-    """One pass over bins (layers, batch, groups, edges): better partitions and bounds, and the bins left, split."""
-    layers, batch, groups, length = bins.shape
-    size = len(column.z)
-    ends = [_edges(column, np.full((batch, 1), at)) for at in (0, size)]
-    flat = bins.reshape(layers, batch, -1)
-    edges = _edges(column, bins).rows(layers, batch)
-    ladder = [ends[0], *(edges[h] for h in range(layers)), ends[1]]
-    costs = [_costs(left, right) for left, right in zip(ladder[:-1], ladder[1:], strict=True)]
+def _fine_pass(column: Column, ks: Places, best: Places, bins: Places) -> Open:
+    """One pass over bins (layers, batch, groups, edges); the edges of a group are contiguous."""
+    layers, batch = bins.shape[:2]
+    start, stop = (_edges(column, np.full((batch, 1), at)) for at in (0, len(column.z)))
+    edges = _edges(column, bins)
+    ladder = [start, *(edges.layer(h, batch) for h in range(layers)), stop]
+    costs = [_costs(left, right) for left, right in pairwise(ladder)]
     forward, backward = _sweeps(costs)
-    bound = (forward[0] + backward[0]).min(axis=-1)
     ways = best.copy()
-    ways[:, 1:-1] = np.take_along_axis(flat, _trace(forward, costs)[..., None], axis=2)[..., 0].T
-    best = _better(column, best, _walk(column, ways, ks, 1), ks)
+    flat = bins.reshape(layers, batch, -1)
+    way = _trace(forward, costs).T[..., None]
+    ways[:, 1:-1] = np.take_along_axis(flat, way, axis=2)[..., 0].T
+    best = _walk(column, best, ways, ks, 1)
     limit = -column.between(best) + ROUNDING * column.square
+    near = (np.array(forward) + np.array(backward) <= limit[:, None]).reshape(bins.shape)
+    left = (near[..., 1:] | near[..., :-1]) & (np.diff(bins) > 0)
+    low, high, left = (v.reshape(layers, batch, -1) for v in (bins[..., :-1], bins[..., 1:], left))
+    bound = (forward[0] + backward[0]).min(axis=-1)
+    return Open(ks, best, bound, low, high, left, np.ptp(flat, axis=2).sum(axis=0))
 
-    through = (np.array(forward) + np.array(backward) <= limit[:, None]).reshape(bins.shape)
-    left = ((through[..., 1:] | through[..., :-1]) & (np.diff(bins) > 0)).reshape(layers, batch, -1)
-    low, high = (part.reshape(layers, batch, -1) for part in (bins[..., :-1], bins[..., 1:]))
-    some = left.any(axis=2)
-    ends_left = np.where(left, high, 0).max(axis=2) - np.where(left, low, size).min(axis=2)
-    narrower = np.where(some, ends_left, 0).sum(axis=0) * REGRADE <= np.ptp(flat, axis=2).sum(axis=0)
-    narrow = narrower & (left.sum(axis=2).max(axis=0) > 4) & (np.where(some, ends_left, 0) <= SPREAD * np.where(left, high - low, 0).sum(2)).all(0)
-    return best, bound, low, high, left, narrow
+
+def _split(state: Open, rows: Places) -> list[tuple[Places, Places]]:
+    """Rows of the batch that are refined together, and their next bins (layers, rows, groups, edges)."""
+    low, high, left = (v[:, rows] for v in (state.low, state.high, state.left))
+    middle = state.best[rows].T[1:-1, :, None]
+    below = np.maximum(middle - np.where(left, low, middle).min(axis=2, keepdims=True), 0)
+    above = np.maximum(np.where(left, high, middle).max(axis=2, keepdims=True) - middle, 0)
+    extent, inside = (below + above)[..., 0], np.where(left, high - low, 0).sum(axis=2)
+    graded = (extent <= SPREAD * inside).all(axis=0) & (extent.sum(axis=0) * REGRADE <= state.width[rows])
+    out = []
+    if graded.any():
+        out.append((rows[graded], _graded(middle[:, graded], below[:, graded], above[:, graded])))
+    count = left.sum(axis=2).max(axis=0)
+    few = ~graded & (count <= FEW)
+    for batch in ([few] if few.any() else []) + list(np.eye(len(rows), dtype=bool)[~graded & ~few]):
+        most = int(count[batch].max())
+        order = np.argsort(~left[:, batch], axis=2, kind="stable")[:, :, :most]
+        lows, highs, held = (np.take_along_axis(v[:, batch], order, axis=2) for v in (low, high, left))
+        # Where fewer are left, bins without width stand in; a break may lie there too, so they do no harm.
+        width = np.where(held, highs - lows, 0)[..., None]
+        pieces = PIECES if most <= FEW else 2
+        out.append((rows[batch], lows[..., None] + width * np.arange(pieces + 1) // pieces))
+    return out
+
+
+def _graded(middle: Places, below: Places, above: Places) -> Places:
+    """Bins (layers, rows, 1, edges) from `below` to `above` a place, the narrower the nearer to it."""
+    bins = max(int(np.ceil(np.log1p(max(below.max(), above.max())) / np.log(GRADE))), 1)
+    steps = np.linspace(0.0, 1.0, bins + 1)
+    down = np.rint(np.expm1(steps[::-1] * np.log1p(below))).astype(np.intp)
+    up = np.rint(np.expm1(steps[1:] * np.log1p(above))).astype(np.intp)
+    return np.concatenate((middle - down, middle + up), axis=2)[:, :, None]

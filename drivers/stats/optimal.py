@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +13,16 @@ Array = NDArray[np.float64]
 Cuts = NDArray[np.intp]
 
 
-@dataclass(frozen=True, slots=True)
-class _Pairs:
-    """Classes by first and last bin, shape (bins, bins): entry (i, j) holds the bins i ... j."""
+WIDTH = 64
+"""Last bins taken together: what is read for each of k classes then stays in the processor's cache."""
 
+
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """The classes that end with one of `width` neighbouring bins, shape (width, first bins)."""
+
+    start: int
+    stop: int
     per_weight: Array
     """1 / weight; 0 where the class may not be."""
 
@@ -54,8 +61,9 @@ def optimal_partition(
     >>> two.tolist(), seven
     ([2], None)
     """
-    layers, gain = _layers(_pairs(weights, counts, smallest), sums, max(classes, default=0))
-    return tuple(_cuts(layers, gain, k) for k in classes)
+    ends = _ends(weights, counts, smallest)
+    layers = _layers(ends, sums, max(classes, default=0))
+    return tuple(_cuts(ends, sums, layers, k) for k in classes)
 
 
 def optimal_between(
@@ -72,52 +80,67 @@ def optimal_between(
     >>> optimal_between(np.ones(6), sums, np.ones(6), [2, 3], smallest=1).round(6).tolist()
     [[12.0, 12.0], [1.2, 5.25]]
     """
-    pairs = _pairs(weights, counts, smallest)
+    ends = _ends(weights, counts, smallest)
+    most = max(classes, default=0)
     out = np.full((len(sums), len(classes)), np.nan)
     for row, response in zip(out, sums, strict=True):
-        layers, _ = _layers(pairs, response, max(classes, default=0), last_only=True)
+        layers = _layers(ends, response, most)
         for at, k in enumerate(classes):
-            if 0 < k <= len(layers) and np.isfinite(layers[k - 1][-1]):
-                row[at] = layers[k - 1][-1]
+            if _possible(layers, k):
+                row[at] = layers[k - 1, -1]
     return out
 
 
-def _pairs(weights: Array, counts: Array, smallest: int) -> _Pairs:
+def _ends(weights: Array, counts: Array, smallest: int) -> list[_Ends]:
     """What does not depend on the response, once for all permutations."""
     weight, count = (np.append(0.0, np.cumsum(v, dtype=np.float64)) for v in (weights, counts))
-    per_weight = weight[None, 1:] - weight[:-1, None]
-    bad = (count[None, 1:] - count[:-1, None] < max(smallest, 1)) | (per_weight <= 0)
-    per_weight[bad] = np.inf
-    return _Pairs(1.0 / per_weight, np.where(bad, np.inf, 0.0))
+    out = []
+    for start in range(0, len(weights), WIDTH):
+        stop = min(start + WIDTH, len(weights))
+        width = weight[start + 1 : stop + 1, None] - weight[:stop]
+        bad = (count[start + 1 : stop + 1, None] - count[:stop] < max(smallest, 1)) | (width <= 0)
+        per_weight = np.where(bad, 0.0, 1.0 / np.where(bad, 1.0, width))
+        out.append(_Ends(start, stop, per_weight, np.where(bad, np.inf, 0.0)))
+    return out
 
 
-def _layers(pairs: _Pairs, sums: Array, most: int, last_only: bool = False) -> tuple[list[Array], Array]:
-    """Largest sums of 1, 2, ... classes that end with each bin, and the sum of squares of each class.
-
-    Of the numbers of classes that are only read at the last bin, `last_only` needs no other bin of the last
-    layer.
-    """
-    before = np.append(0.0, np.cumsum(sums))
-    gain = before[None, 1:] - before[:-1, None]
+def _gain(ends: _Ends, before: Array, rows: slice | int) -> Array:
+    """Sum of squares of the classes that end with one of the bins, -inf where there may be none."""
+    gain = np.subtract.outer(before[ends.start + 1 : ends.stop + 1][rows], before[: ends.stop])
     gain *= gain
-    gain *= pairs.per_weight
-    gain -= pairs.forbidden
-    layers = [gain[0]]
-    room = np.empty_like(gain[1:])
-    for k in range(2, min(most, len(gain)) + 1):
-        ended = layers[-1][:-1]
-        if last_only and k == most:
-            layers.append((ended + gain[1:, -1]).max(keepdims=True))
-            break
-        layers.append(np.add(ended[:, None], gain[1:], out=room).max(axis=0))
-    return layers, gain
+    gain *= ends.per_weight[rows]
+    gain -= ends.forbidden[rows]
+    return np.asarray(gain)
 
 
-def _cuts(layers: list[Array], gain: Array, k: int) -> Cuts | None:
+def _layers(ends: list[_Ends], sums: Array, most: int) -> Array:
+    """Largest sums of 1, 2, ... classes that end with each bin, shape (classes, bins)."""
+    before = np.append(0.0, np.cumsum(sums))
+    layers = np.full((min(most, len(sums)), len(sums)), -np.inf)
+    for e in ends:
+        gain = _gain(e, before, slice(None))
+        layers[:1, e.start : e.stop] = gain[:, 0]
+        gain = gain[:, 1:]
+        room = np.empty(gain.shape)
+        for ended, layer in pairwise(layers):
+            np.add(gain, ended[: e.stop - 1], out=room)
+            layer[e.start : e.stop] = room.max(axis=1, initial=-np.inf)
+    return layers
+
+
+def _possible(layers: Array, k: int) -> bool:
+    """Whether k classes reach the last bin."""
+    return 0 < k <= len(layers) and bool(np.isfinite(layers[k - 1, -1]))
+
+
+def _cuts(ends: list[_Ends], sums: Array, layers: Array, k: int) -> Cuts | None:
     """The way back from the last bin through k classes."""
-    if not 0 < k <= len(layers) or not np.isfinite(layers[k - 1][-1]):
+    if not _possible(layers, k):
         return None
-    cuts = [len(gain)]
-    for layer in layers[k - 2 :: -1] if k > 1 else []:
-        cuts.append(1 + int(np.argmax(layer[:-1] + gain[1:, cuts[-1] - 1])))
+    before = np.append(0.0, np.cumsum(sums))
+    cuts = [len(sums)]
+    for ended in layers[: k - 1][::-1]:
+        last = cuts[-1] - 1
+        e = ends[last // WIDTH]
+        cuts.append(1 + int(np.argmax(ended[: e.stop - 1] + _gain(e, before, last - e.start)[1:])))
     return np.array(cuts[:0:-1], dtype=np.intp)

@@ -21,7 +21,7 @@ Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 FEWEST_IN_CLASS = 2
-"""A class of one pixel explains itself; such a candidate is none (GD's rule too)."""
+"""A class of one pixel explains itself; such a candidate cannot be chosen (GD's rule too)."""
 
 SAME = 1e-12
 """q that differ by less come from the same classes."""
@@ -99,8 +99,8 @@ class Cuts:
         return np.asarray(np.add.reduceat(classes, self.first, axis=-1))
 
 
-def candidate_q(bins: BinSums, cuts: Cuts, *, fewest: int = FEWEST_IN_CLASS) -> Array:
-    """q of every candidate, shape (candidates,); NaN where a class has fewer than `fewest` pixels.
+def candidate_q(bins: BinSums, cuts: Cuts) -> Array:
+    """q of every candidate, shape (candidates,); NaN where a class is empty.
 
     q = 1 - Σ_h SS_h / SS. Bins that no class of a candidate holds count in SS alone, as in GD, whose
     geometric breaks can leave the largest values out; the rules of this package leave none out.
@@ -118,8 +118,13 @@ def candidate_q(bins: BinSums, cuts: Cuts, *, fewest: int = FEWEST_IN_CLASS) -> 
     with np.errstate(invalid="ignore", divide="ignore"):
         within = cuts.each(squares) - cuts.each(np.where(weights > 0, sums**2 / weights, 0.0))
         q = np.clip(1.0 - within / whole.total, 0.0, 1.0)
-    q[cuts.each((counts < fewest).astype(np.float64)) > 0] = np.nan
+    q[cuts.each((counts < 1).astype(np.float64)) > 0] = np.nan
     return np.asarray(q)
+
+
+def smallest_class(bins: BinSums, cuts: Cuts) -> Array:
+    """Pixels in the smallest class of every candidate, shape (candidates,)."""
+    return np.asarray(np.minimum.reduceat(cuts.over(bins.counts[0]), cuts.first))
 
 
 def best(q: Array, n_classes: Sequence[int], *, first: bool = False) -> int | None:

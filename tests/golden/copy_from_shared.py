@@ -60,6 +60,19 @@ PATHS = ("keeley_docs_chain", "keeley_mediation")
 """lavaan's recursive path models of the same plots."""
 
 
+PROBED = ("shift_invariance", "scale_invariance", "na_in_x_rows_dropped", "singleton", "perfect")
+"""What GD does with odd input."""
+
+
+def _gd(gd: dict[str, Any]) -> dict[str, Any]:
+    """GD on ndvi_40: q of every candidate, and the detectors with its optimal breaks."""
+    kept = ("factor", "risk_mean", "risk_ttest", "interaction", "ecological_F_as_GD", "ecological_textbook")
+    return {
+        **{key: gd[key] for key in ("dataset", "n", "response", "methods", "k", "versions", "optidisc")},
+        "gdm": {key: gd["gdm"][key] for key in kept},
+    }
+
+
 def _trim(model: dict[str, Any]) -> dict[str, Any]:
     return {key: model[key] for key in KEPT if key in model}
 
@@ -69,6 +82,16 @@ def trimmed(shared: Path) -> dict[str, dict[str, Any]]:
     psem, mixed, probes, lavaan = (
         json.loads((shared / name).read_text(encoding="utf-8"))
         for name in ("psem.json", "psem_mixed.json", "psem_probes.json", "lavaan.json")
+    )
+    gd, behaviour, gdverse, geodetector, exact = (
+        json.loads((shared / name).read_text(encoding="utf-8"))
+        for name in (
+            "gd.json",
+            "gd_behaviour.json",
+            "gdverse.json",
+            "geodetector.json",
+            "q_exact_pvalues.json",
+        )
     )
     orders = {
         name: {"C": run["C"], "n_claims": run["n_claims"], "LLchisq": run["LLchisq"]}
@@ -93,6 +116,11 @@ def trimmed(shared: Path) -> dict[str, dict[str, Any]]:
             "note": lavaan["note"],
             **{name: {key: lavaan[name][key] for key in ("model", "fit", "estimates")} for name in PATHS},
         },
+        "gd.json": _gd(gd),
+        "gd_behaviour.json": {key: behaviour[key] for key in PROBED},
+        "gdverse.json": gdverse,
+        "geodetector.json": {key: geodetector[key] for key in ("version", "n", "factor", "GD_on_same")},
+        "q_exact_pvalues.json": exact,
     }
 
 
