@@ -33,6 +33,8 @@ from drivers.table import (
     load,
     make_partition,
     nodata_warnings,
+    table_columns,
+    with_means,
 )
 
 Reporting = Callable[[int], AbstractContextManager[Reporter]]
@@ -176,15 +178,18 @@ def load_table(study: StudySpec) -> PixelTable:
         for column, name in model.year_columns().items():
             needed.setdefault(column, Place(files[0]) if files else None)
             yearly[column] = name
+    means = _means_of_years(study)
+    for name in means:
+        del needed[name]
     pixel = study.pixel
     source = study.table
-    return load(
+    table = load(
         source.path,
         world=source.simulate or None,
         pixels=source.pixels,
         seed=study.seed if source.seed is None else source.seed,
         needed=needed,
-        responses=[v.name for v in study.responses],
+        responses=[v.name for v in study.responses if v.name not in means],
         categorical=[*classes, *(column for column, name in yearly.items() if name in classes)],
         labels=labels,
         units={v.name: v.unit for v in variables if v.unit},
@@ -194,11 +199,31 @@ def load_table(study: StudySpec) -> PixelTable:
         cell_size=pixel.size if pixel else None,
         place=source.place,
     )
+    return with_means(table, means)
+
+
+def _means_of_years(study: StudySpec) -> dict[str, list[str]]:
+    """Numeric variables of `over_years` that the table has by year only, with their columns."""
+    yearly: dict[str, list[str]] = {}
+    for model in study.models.values():
+        for column, name in model.year_columns().items():
+            if column not in yearly.setdefault(name, []):
+                yearly[name].append(column)
+    if not yearly or study.table.path is None:
+        return {}
+    there = set(table_columns(study.table.path)) if study.table.path.is_file() else set(yearly)
+    classes = {v.name for v in (*study.drivers, *study.responses) if v.categorical}
+    return {name: columns for name, columns in yearly.items() if name not in there | classes}
 
 
 def table_warnings(study: StudySpec, table: PixelTable) -> list[str]:
     """What in the table is allowed, and probably not meant."""
-    return nodata_warnings(table, [v.name for v in (*study.drivers, *study.responses)])
+    means = [
+        f"{study.documents[0][0]}: the table has `{name}` by year only; the mean of {', '.join(columns)} "
+        "stands for it"
+        for name, columns in _means_of_years(study).items()
+    ]
+    return [*means, *nodata_warnings(table, [v.name for v in (*study.drivers, *study.responses)])]
 
 
 def study_partition(study: StudySpec, table: PixelTable) -> Partition:

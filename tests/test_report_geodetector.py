@@ -176,6 +176,7 @@ def meta_of(groups: dict[str, dict[str, str]], strata: tuple[str, ...]) -> dict[
         ],
         "strata": list(strata),
         "seed": 1,
+        "sha256": {},
         "versions": {"ecodrivers": "0.1.0"},
         "warnings": [],
     }

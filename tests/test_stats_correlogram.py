@@ -24,7 +24,7 @@ RECOVERED = 0.15
 
 
 def torus(correlation, size, rng):
-    """A field on a torus far larger than what is cut from it, so that its edges know nothing of each other."""
+    """A field on a torus far larger than what is cut from it: opposite edges are strangers."""
     lag = np.minimum(np.arange(size), size - np.arange(size))
     spectrum = np.maximum(fft.fft2(correlation(np.hypot(lag[:, None], lag))).real, 0.0)
     noise = rng.standard_normal((size, size)) + 1j * rng.standard_normal((size, size))
@@ -32,7 +32,7 @@ def torus(correlation, size, rng):
 
 
 def masked(name, rng):
-    """Pixels of a square, of a thin strip, or of blobs that cover half of a square."""
+    """Pixels of a square, of a thin strip, or of blobs over half of a square."""
     shapes = {"square": (64, 64), "strip": (12, 256), "blobs": (90, 90)}
     mask = np.ones(shapes[name], dtype=bool)
     if name == "blobs":

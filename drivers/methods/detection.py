@@ -273,7 +273,7 @@ def _pairs(
         q_a, q_b = (a.q, b.q) if gd else (sums.q_of(0), sums.q_of(1))
         q_ab = sums.q_without_singles() if gd else sums.q()
         cells, n = int((sums.counts > 0).sum()), int(sums.counts.sum())
-        worth = min(n, *(f.n_effective for f in (a, b) if f.null is not None))
+        worth = min([n, *(f.n_effective for f in (a, b) if f.null is not None)])
         adjusted = adjusted_q(q_ab, (cells - 1) / (worth - 1)) if worth > cells else float("nan")
         out.append(Pair(a, b, q_a, q_b, q_ab, adjusted, interaction_type(q_a, q_b, q_ab), n))
     return out

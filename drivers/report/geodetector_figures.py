@@ -185,7 +185,11 @@ def _scales(run: RunTables, model: str, stratum: str) -> dict[str, str]:
         return {}
     known = all(size is not None for size in sizes.values())
     places = [(s, number(sizes[s]) if known else f"{s:g}×") for s in sorted(sizes)]
-    caption = "cell size (units of the coordinates)" if known else "cell size (multiples of the table's)"
+    caption = (
+        "cell size (units of the coordinates; km for longitude and latitude)"
+        if known
+        else "cell size (multiples of the table's)"
+    )
     drawn = q_lines(
         _lines(run, rows, "scale"), places, title=f"q by cell size — {stratum_label(stratum)}",
         caption=caption, colours=tints(run, factor_rows(run, model, stratum)), log=True,

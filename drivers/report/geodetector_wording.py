@@ -89,9 +89,15 @@ def findings(rows: Sequence[FactorRow], pairs: Sequence[Row], response: str) -> 
         found.append(
             f"The strongest pair is {text(top.get('driver_a'))} with {text(top.get('driver_b'))}: "
             f"their crossed classes reach q = {q_text(top.get('q_ab'))}"
-            + (f" ({KINDS.get(kind, kind)})." if kind else ".")
+            + _in_brackets(top.get("q_adjusted"), KINDS.get(kind, kind))
         )
     return found
+
+
+def _in_brackets(adjusted: Any, kind: str) -> str:
+    parts = [] if is_missing(adjusted) else [f"adjusted {q_text(adjusted)}"]
+    parts += [kind] if kind else []
+    return f" ({'; '.join(parts)})." if parts else "."
 
 
 KINDS = {

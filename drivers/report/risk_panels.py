@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -77,7 +78,9 @@ def response_scale(panels: Sequence[RiskPanel], whole: float | None) -> Scale:
     reach = CUT * (max(means) - min(means))
     low, high = min(means) - reach, max(means) + reach
     ends = [v for c in classes for v in (c.low, c.high) if v is not None]
-    return scale_of([*means, *(min(max(v, low), high) for v in ends)], 4)
+    known = [*means, *(min(max(v, low), high) for v in ends)]
+    pad = 0.04 * (max(known) - min(known))
+    return scale_of([min(known) - pad, max(known) + pad], 4, tight=True)
 
 
 def class_panels(
@@ -148,24 +151,15 @@ def _steps(
     panel: RiskPanel, place: tuple[float, float, float], scale: Scale, whole: float | None, *, numbers: bool
 ) -> str:
     left, top, wide = place
-    ends = [v for c in panel.classes for v in (c.lower, c.upper) if v is not None]
-    across = scale_of(ends, 4, tight=True)
+    across = _driver_axis(panel, wide)
 
     def y(value: float) -> float:
         return top + PANEL - scale.at(value, 0.0, PANEL)
 
     parts = _head(panel, left, top - 8, wide)
-    if across.factor:  # written into the panel: its title may be long
-        parts.append(
-            svg.text(
-                left + wide,
-                top + PANEL + 24.5,
-                across.factor.strip(),
-                9.0,
-                anchor="end",
-                fill=svg.NEUTRAL_INK,
-            )
-        )
+    if across.remark:  # under the numbers: the title above may be long
+        under = top + PANEL + 24.5
+        parts.append(svg.text(left + wide, under, across.remark, 9.0, anchor="end", fill=svg.NEUTRAL_INK))
     if numbers:
         parts += left_ticks(scale, left, top, PANEL, left + wide)
     else:
@@ -174,7 +168,7 @@ def _steps(
         parts.append(line(left, y(whole), left + wide, y(whole), svg.INK, 1.0, "4 3"))
     before: tuple[float, float] | None = None
     for found in panel.classes:
-        a, b = across.at(found.lower or 0.0, left, wide), across.at(found.upper or 0.0, left, wide)
+        a, b = (left + across.at(limit or 0.0) for limit in (found.lower, found.upper))
         if panel.classes == (found,):
             a, b = left, left + wide
         mean = y(found.mean)
@@ -201,7 +195,58 @@ def _steps(
         parts.append(svg.titled("".join(drawn), _told(found)))
         before = (b, mean)
     parts.append(line(left, top + PANEL, left + wide, top + PANEL, svg.NEUTRAL, 1.0))
-    return "".join([*parts, *bottom_ticks(across, left, wide, top + PANEL)])
+    return "".join([*parts, *across.ticks(left, top + PANEL)])
+
+
+@dataclass(frozen=True, slots=True)
+class _DriverAxis:
+    """The scale of one driver: its own, or its logarithm where most classes could not be seen."""
+
+    scale: Scale
+    wide: float
+    floor: float | None = None
+    """Of a log scale: what its left end stands for."""
+
+    def at(self, value: float) -> float:
+        if self.floor is not None:
+            value = math.log10(max(value, self.floor))
+        return self.scale.at(value, 0.0, self.wide)
+
+    @property
+    def remark(self) -> str:
+        return "log scale" if self.floor is not None else self.scale.factor.strip()
+
+    def ticks(self, left: float, y: float) -> list[str]:
+        if self.floor is None:
+            return bottom_ticks(self.scale, left, self.wide, y)
+        powers = range(math.ceil(self.scale.low - 1e-9), math.floor(self.scale.high + 1e-9) + 1)
+        every = max(1, -(-len(powers) // 4))
+        parts = []
+        for power in powers:
+            x = left + self.scale.at(float(power), 0.0, self.wide)
+            parts.append(line(x, y, x, y + 3.5, svg.NEUTRAL))
+            if power % every == 0:
+                words = f"{10.0**power:g}" if -3 <= power <= 4 else f"1e{power}"
+                parts.append(svg.text(x, y + 13.5, words, 9.5, anchor="middle", fill=svg.NEUTRAL_INK))
+        return parts
+
+
+def _driver_axis(panel: RiskPanel, wide: float) -> _DriverAxis:
+    """True distances; a log scale where they would squeeze half of the classes into single pixels.
+
+    A driver that starts at 0 has no place there on a log scale: its first class then begins a decade
+    below its upper limit.
+    """
+    limits = [(c.lower or 0.0, c.upper or 0.0) for c in panel.classes]
+    ends = [v for pair in limits for v in pair]
+    true = _DriverAxis(scale_of(ends, 4, tight=True), wide)
+    narrow = sum(1 for a, b in limits if true.at(b) - true.at(a) < NARROW)
+    first = min((b for _, b in limits if b > 0), default=0.0)
+    if len(limits) < 3 or 2 * narrow < len(limits) or min(ends) < 0 or first <= 0:
+        return true
+    floor = min(ends) if min(ends) > 0 else first / 10
+    known = [math.log10(max(v, floor)) for v in ends]
+    return _DriverAxis(scale_of(known, 4, tight=True), wide, floor)
 
 
 def _levels(

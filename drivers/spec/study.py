@@ -221,6 +221,9 @@ class _Reader:
         if pixel.easting is not None and pixel.easting == pixel.northing:
             self._fault("easting and northing are the same column", self.places.value((*at, "northing")))
         crs = f"EPSG:{pixel.crs}" if isinstance(pixel.crs, int) else pixel.crs
+        if crs is not None and not _is_crs(crs):
+            hint = "write it as `EPSG:32651`"
+            self._fault(f"`{crs}` is not a coordinate system", self.places.value((*at, "crs")), hint)
         return Pixel(pixel.easting, pixel.northing, crs, pixel.size, self.places.key(at))
 
     def _check_roles(self, study: StudyShape, unsound: frozenset[str]) -> None:
@@ -293,6 +296,17 @@ def _each(given: str | list[str], path: KeyPath) -> list[tuple[str, KeyPath]]:
     if isinstance(given, str):
         return [(given, path)]
     return [(text, (*path, index)) for index, text in enumerate(given)]
+
+
+def _is_crs(text: str) -> bool:
+    from pyproj import CRS  # it takes a tenth of a second, and many specs name none
+    from pyproj.exceptions import CRSError
+
+    try:
+        CRS.from_user_input(text)
+    except CRSError:
+        return False
+    return True
 
 
 def _is_file(path: Path) -> bool:

@@ -109,7 +109,7 @@ class _Finder:
         if self.direct:
             return
         cells = self._cells(limits)
-        self.below = np.searchsorted(cells, np.arange(CELLS)).astype(np.intp)
+        self.below: NDArray[np.intp] = np.searchsorted(cells, np.arange(CELLS)).astype(np.intp)
         self.next = np.append(limits, np.inf)
         self.crowded = np.bincount(cells, minlength=CELLS) > 1
         within = np.flatnonzero(self.crowded[cells])
@@ -139,7 +139,7 @@ class _Finder:
             place *= self.scale
             np.clip(place, 0.0, CELLS - 1.0, out=place)
             np.nan_to_num(place, copy=False)
-        return place.astype(np.intp)
+        return np.asarray(place, dtype=np.intp)
 
 
 def bin_sums(

@@ -87,8 +87,8 @@ def rule_breaks(
       class, make k classes. Values equal to the smallest are in the first class with what follows them.
     - geometric: (a + 1) ((b + 1)/(a + 1))^(i/k) - 1. With values on both sides of zero, ⌊(k + 1)/(1 + r)⌋ of
       the k + 1 limits are on the side with the larger extreme, r being the ratio of the smaller extreme to
-      the larger; each side is the progression of |x| + 1 from zero to its extreme, without zero itself. Values
-      that are all below zero are mirrored.
+      the larger; each side is the progression of |x| + 1 from zero to its extreme, without zero itself.
+      Values that are all below zero are mirrored.
     - sd: mean + (i - k/2) sd, only where all of these lie inside (a, b)
 
     Examples
@@ -107,9 +107,9 @@ def rule_breaks(
         raise ValueError(f"no rule of breaks is called `{unknown[0]}`; known: {', '.join(METHODS)}")
     if any(k < 2 for k in classes):
         raise ValueError(f"{min(classes)} classes divide nothing: ask for at least 2")
-    column = _Column(np.asarray(ordered, dtype=np.float64), gd)
     # Extreme values may overflow on the way; what comes of it is seen in the limits.
     with np.errstate(all="ignore"):
+        column = _Column(np.asarray(ordered, dtype=np.float64), gd)
         found = {m: column.rule(m, classes) for m in methods}
     return tuple(b for m in methods for b in found[m])
 
@@ -151,7 +151,7 @@ class _Column:
         return out
 
     def apart(self, limits: Array) -> Array:
-        """Limits whose first class may hold the smallest value alone: it then ends midway to the next value."""
+        """The limits; a first class of the smallest value alone is made to end midway to the next."""
         if limits[1] > limits[0]:
             return limits
         above = self.ordered[np.searchsorted(self.ordered, limits[0], side="right")]
@@ -208,7 +208,8 @@ class _Column:
         if high <= 0:
             return -np.concatenate(([-high], _progression(-high, -low, k)[1:-1], [-low]))[::-1]
         ratio = min(-low, high) / max(-low, high)
-        larger = int((k + 1) / (1.0 + ratio))
+        # At least the extreme itself is on the smaller side.
+        larger = min(int((k + 1) / (1.0 + ratio)), k)
         above = larger if high >= -low else k + 1 - larger
         right = _progression(0.0, high, above)[1:-1]
         left = -_progression(0.0, -low, k + 1 - above)[-2:0:-1]
@@ -233,12 +234,13 @@ class _Column:
         # Between equal neighbours, and at a value itself, nothing may be rounded away from it.
         limits = np.where(rest > 0, np.clip(low + (high - low) * (rest / m), low, high), low)
         limits = limits[np.append(True, np.diff(limits) > 0)]
-        held = np.diff(np.searchsorted(self.inside, limits, side="right"))
+        # The first class holds its lower limit too.
+        held = np.diff(np.append(0, np.searchsorted(self.inside, limits[1:], side="right")))
         limits = limits[np.append(True, held > 0)] * self.factor
         return np.asarray(limits)
 
     def fewest_quantiles(self, k: int) -> int:
-        """A number of quantiles below which the longest run of equal values leaves fewer than k + 1 different."""
+        """Quantiles below which the longest run of equal values leaves fewer than k + 1 limits."""
         if self.distinct == len(self.ordered):
             return k
         starts = np.flatnonzero(np.append(True, self.ordered[1:] != self.ordered[:-1]))

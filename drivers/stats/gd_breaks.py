@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 WHOLE_STEPS = 7
-"""GD places cuts half a standard deviation apart, counted outwards, up to this many limits, then a quarter."""
+"""Up to this many limits GD counts in half standard deviations, beyond it in quarters."""
 
 WIDEST = 400
 """Limits up to which the standard deviation rule is widened; GD itself would go on without end."""
@@ -22,9 +22,7 @@ WIDEST = 400
 RAISES = 2000
 """Numbers of quantiles tried where values repeat; GD itself would go on without end."""
 
-ENDLESS = (
-    "GD finds no {k} classes here, and would search without end: ask for fewer classes, or another method"
-)
+ENDLESS = "GD would search for {k} classes without end: ask for fewer classes, or another method"
 """Why there are no limits where GD does not return."""
 
 REPEATED = "GD's limits for {k} classes repeat, and it leaves such a candidate out: ask for fewer classes"
@@ -54,7 +52,7 @@ def gd_equal(ordered: Array, k: int) -> Array:
 def gd_quantile(ordered: Array, k: int, first: int) -> Array | str:
     """Type 7 quantiles; where they repeat, the different ones of more quantiles than were asked for.
 
-    `first` is a number of classes below which there cannot be enough different limits (see `fewest_quantiles`).
+    Below `first` quantiles there cannot be enough different limits.
     With ties the result may have more than k + 1 limits, and they are not k-quantiles.
 
     Examples
@@ -97,7 +95,7 @@ def gd_geometric(ordered: Array, k: int) -> Array | str:
         return BELOW_ZERO
     if -low == high:
         return OPPOSITE
-    larger = math.floor((k + 1) / (1.0 + min(-low, high) / max(-low, high)))
+    larger = min(math.floor((k + 1) / (1.0 + min(-low, high) / max(-low, high))), k)
     above = larger if high > -low else k + 1 - larger
     below = k + 1 - above
     right = _progression(1.0, high + 1.0, above + 1)[1:]

@@ -32,8 +32,11 @@ break both grow with the square of the distance; up to about 1.4 the cost is the
 REGRADE = 3
 """Where a pass narrows the windows by this factor, graded bins cover them anew; else its bins are split."""
 
-SPREAD = 2
-"""Where a window is wider than this multiple of the bins left in it, rival partitions need its middle empty."""
+SPREAD = 1.25
+"""Where a window is wider than this multiple of the bins left, rivals stand apart and the bins are split."""
+
+MOST = 256
+"""Bins left per break at which the search stops with a gap: many partitions are then about as good."""
 
 FEW = 24
 """Bins left per break up to which they are split in `PIECES`, for several numbers of classes together."""
@@ -41,7 +44,7 @@ FEW = 24
 PIECES = 4
 """Parts into which a bin that is left is split, if they are few; else 2."""
 
-ROUNDS = 40
+ROUNDS = 24
 """Passes at most. Continuous columns of 1e6 values need 2 to 8."""
 
 REACH = np.arange(-6, 7)
@@ -122,9 +125,9 @@ class Edges:
     moved: Array
 
     def layer(self, at: int | slice, *shape: int) -> Edges:
-        """One layer, or several, in another shape."""
+        """One layer, or several; all edges in rows of the batch where its shape is given."""
         parts = (self.weight, self.total, self.low, self.high, self.moved)
-        return Edges(*(part[at].reshape(*shape, -1) for part in parts))
+        return Edges(*(part[at].reshape(*shape, -1) if shape else part[at] for part in parts))
 
 
 def natural_breaks(ordered: Array, classes: Sequence[int]) -> tuple[Natural, ...]:
@@ -149,15 +152,14 @@ def natural_breaks(ordered: Array, classes: Sequence[int]) -> tuple[Natural, ...
     >>> two.limits.tolist(), three.limits.tolist(), three.gap
     ([1.0, 10.0, 30.0], [1.0, 2.0, 10.0, 30.0], 0.0)
     """
-    values, column = _column(ordered)
-    size = len(values)
     ks = np.unique(np.asarray(classes, dtype=np.intp))
     if not ks.size:
         return ()
+    values, column = _column(ordered)
+    size = len(values)
     if ks[0] < 1 or ks[-1] > size:
-        raise ValueError(
-            f"natural breaks: {size} distinct values cannot make {ks[-1 if ks[0] > 0 else 0]} classes"
-        )
+        k = ks[0] if ks[0] < 1 else ks[-1]
+        raise ValueError(f"{size} different values cannot make {k} classes: ask for 1 to {size}")
     found: dict[int, Natural] = {}
     one = [(1, np.array([0, size], dtype=np.intp), 0.0)] if ks[0] == 1 else []
     for k, at, gap in one + _search(column, ks[ks > 1]):
@@ -270,10 +272,8 @@ def _walk(column: Column, best: Places, ways: Places, ks: Places, step: int) -> 
         places = np.clip(places, 0, len(column.z)).transpose(1, 0, 2)
         start, stop = (_edges(column, ways[:, at : at + 1], bins=False) for at in (0, best.shape[1] - 1))
         layers = _edges(column, places, bins=False)
-        shape = (len(places) - 1, len(ks), len(REACH))
-        inside = _costs(layers.layer(slice(None, -1), *shape[:2]), layers.layer(slice(1, None), *shape[:2]))
-        first, last = layers.layer(0, len(ks)), layers.layer(-1, len(ks))
-        costs = [_costs(start, first), *inside, _costs(last, stop)]
+        inside = _costs(layers.layer(slice(None, -1)), layers.layer(slice(1, None)))
+        costs = [_costs(start, layers.layer(0)), *inside, _costs(layers.layer(-1), stop)]
         ways = ways.copy()
         way = _trace(_sweeps(costs)[0], costs)
         ways[:, 1:-1] = np.take_along_axis(places.transpose(1, 0, 2), way[..., None], axis=2)[..., 0]
@@ -294,7 +294,7 @@ def _search(column: Column, ks: Places) -> list[tuple[int, Places, float]]:
         turn, state = todo.pop()
         gap = -column.between(state.best) - state.bound
         proven = gap <= ROUNDING * column.square
-        ready = proven | (turn == ROUNDS)
+        ready = proven | (turn == ROUNDS) | (state.left.sum(axis=2).max(axis=0) > MOST)
         for i in np.flatnonzero(ready):
             share = 0.0 if proven[i] else float(gap[i] / column.square)
             done.append((int(state.ks[i]), state.best[i, : state.ks[i] + 1], share))
@@ -357,7 +357,7 @@ def _coarse_places(column: Column, bins: int) -> Places:
     root, cube = np.sqrt(count * width), np.cbrt(count * width**2)
     share = np.append(0.0, np.cumsum(cube / cube.sum() + root / root.sum()))
     chosen = np.searchsorted(share, np.linspace(0.0, share[-1], bins + 1)[1:-1])
-    return grid[np.unique(np.concatenate(([0], chosen, [len(grid) - 1])))]
+    return np.asarray(grid[np.unique(np.concatenate(([0], chosen, [len(grid) - 1])))])
 
 
 def _fine_pass(column: Column, ks: Places, best: Places, bins: Places) -> Open:
@@ -376,14 +376,15 @@ def _fine_pass(column: Column, ks: Places, best: Places, bins: Places) -> Open:
     limit = -column.between(best) + ROUNDING * column.square
     near = (np.array(forward) + np.array(backward) <= limit[:, None]).reshape(bins.shape)
     left = (near[..., 1:] | near[..., :-1]) & (np.diff(bins) > 0)
-    low, high, left = (v.reshape(layers, batch, -1) for v in (bins[..., :-1], bins[..., 1:], left))
+    low, high = (v.reshape(layers, batch, -1) for v in (bins[..., :-1], bins[..., 1:]))
     bound = (forward[0] + backward[0]).min(axis=-1)
-    return Open(ks, best, bound, low, high, left, np.ptp(flat, axis=2).sum(axis=0))
+    width = (flat.max(axis=2) - flat.min(axis=2)).sum(axis=0)
+    return Open(ks, best, bound, low, high, left.reshape(low.shape), width)
 
 
 def _split(state: Open, rows: Places) -> list[tuple[Places, Places]]:
     """Rows of the batch that are refined together, and their next bins (layers, rows, groups, edges)."""
-    low, high, left = (v[:, rows] for v in (state.low, state.high, state.left))
+    low, high, left = state.low[:, rows], state.high[:, rows], state.left[:, rows]
     middle = state.best[rows].T[1:-1, :, None]
     below = np.maximum(middle - np.where(left, low, middle).min(axis=2, keepdims=True), 0)
     above = np.maximum(np.where(left, high, middle).max(axis=2, keepdims=True) - middle, 0)
@@ -397,7 +398,9 @@ def _split(state: Open, rows: Places) -> list[tuple[Places, Places]]:
     for batch in ([few] if few.any() else []) + list(np.eye(len(rows), dtype=bool)[~graded & ~few]):
         most = int(count[batch].max())
         order = np.argsort(~left[:, batch], axis=2, kind="stable")[:, :, :most]
-        lows, highs, held = (np.take_along_axis(v[:, batch], order, axis=2) for v in (low, high, left))
+        lows = np.take_along_axis(low[:, batch], order, axis=2)
+        highs = np.take_along_axis(high[:, batch], order, axis=2)
+        held = np.take_along_axis(left[:, batch], order, axis=2)
         # Where fewer are left, bins without width stand in; a break may lie there too, so they do no harm.
         width = np.where(held, highs - lows, 0)[..., None]
         pieces = PIECES if most <= FEW else 2

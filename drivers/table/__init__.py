@@ -6,6 +6,7 @@ from drivers.table.nodata import nodata_warnings
 from drivers.table.partition import Partition, Stratum, make_partition
 from drivers.table.pixels import PixelTable
 from drivers.table.read import load, pixel_table_from_frame, read_table
+from drivers.table.years import with_means
 
 __all__ = [
     "Partition",
@@ -18,4 +19,5 @@ __all__ = [
     "pixel_table_from_frame",
     "read_table",
     "table_columns",
+    "with_means",
 ]

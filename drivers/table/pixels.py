@@ -65,7 +65,8 @@ class PixelTable:
             try:
                 return bool(CRS.from_user_input(self.crs).is_geographic)
             except CRSError:
-                return False
+                hint = "write it as `EPSG:32651`"
+                raise TableError(Fault(f"`{self.crs}` is not a coordinate system", hint=hint)) from None
         names = (str(self.easting).lower(), str(self.northing).lower())
         return names[0] in LONGITUDES and names[1] in LATITUDES
 
