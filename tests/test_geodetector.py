@@ -358,7 +358,11 @@ def test_scales_are_means_of_cells(project: Project) -> None:
     cells = data.groupby([data.y // 2000, data.x // 2000])
     means = cells[["resp", "drv"]].mean()[cells.size() >= 2]
     means["kind"] = cells.kind.agg(lambda v: v.mode().iloc[0])[cells.size() >= 2]
-    coarse = detect("resp ~ drv + kind", means.reset_index(drop=True), categorical=["kind"]).tidy().set_index("driver")
+    coarse = (
+        detect("resp ~ drv + kind", means.reset_index(drop=True), categorical=["kind"])
+        .tidy()
+        .set_index("driver")
+    )
     for driver in ("drv", "kind"):
         assert scales.q[2, driver] == pytest.approx(coarse.q[driver], rel=1e-9)
 

@@ -196,7 +196,7 @@ PUBLISHED = {
 
 
 def test_published_results(ndvi: pd.DataFrame) -> None:
-    """Natural breaks: gdverse's are not the optimum (0.8809405); GDP: its quantiles collapse at zero."""
+    """Natural breaks: gdverse's are not the optimum (0.8809405 published)."""
     found = detect(NDVI, ndvi, discretize={"classes": [3, 15]})
     breaks = found.breaks().set_index(["driver", "method", "n_classes"]).q
     for driver, (rule, k, q) in PUBLISHED.items():
@@ -212,5 +212,10 @@ def test_published_results(ndvi: pd.DataFrame) -> None:
     left_out = detect("NDVIchange ~ Tempchange", ndvi, discretize=given, compat="GD").tidy().q[0]
     assert left_out == pytest.approx(0.3478433, abs=5e-8)
     assert breaks["Tempchange", "equal", 14] == pytest.approx(kept, rel=1e-12)
+    # GDP: gdverse's 15-quantiles repeat at 0 and keep the zeros as a class of their own, 13 in all.
+    quantiles = np.unique(np.quantile(ndvi.GDP, np.linspace(0, 1, 16)))[:-1].tolist()
+    given = {"per_driver": {"GDP": {"breaks": quantiles}}}
+    zeros_apart = detect("NDVIchange ~ GDP", ndvi, discretize=given).tidy()
+    assert (zeros_apart.n_classes[0], zeros_apart.q[0]) == (13, pytest.approx(0.1096213, abs=5e-8))
     published_types = both_ways(found.interactions()).type
     assert published_types["Mining", "GDP"] == published_types["Mining", "Popdensity"] == "Enhance, nonlinear"

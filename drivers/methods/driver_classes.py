@@ -120,17 +120,13 @@ class Classes:
         choices: list[tuple[BinSums, Indices | None]] = []
         for fold in range(len(self.sums.counts)):
             train = self.sums.without(fold)
-            made = [
-                c if c.method != "optimal" else _optimal_edges(c, train)
-                for c in self.candidates
-                if c.eligible
-            ]
-            if not made or train.counts.sum() == 0:
+            able = _with_optimal([c for c in self.candidates if c.eligible], train)
+            edges = [c.edges for c in able if c.edges is not None]
+            if not edges or train.counts.sum() == 0:
                 choices.append((train, None))
                 continue
-            q = candidate_q(train, Cuts.of([c.edges for c in made if c.edges is not None]))
-            index = best(q, [c.n_classes for c in made if c.edges is not None])
-            choices.append((train, None if index is None else made[index].edges))
+            index = best(candidate_q(train, Cuts.of(edges)), [len(e) - 1 for e in edges])
+            choices.append((train, None if index is None else edges[index]))
         return crossfit_q(self.sums, choices)
 
 
@@ -155,12 +151,9 @@ def cut_driver(
     bins = bin_codes(column.values, inner)
     size = len(inner) + 1
     sums = bin_sums(bins, size, sample.centred, weights=sample.weights, folds=folds, n_folds=n_folds)
-    candidates = [_placed(rule, inner, ordered) for rule in rules]
     pooled = sums.pooled()
-    candidates = [
-        _optimal_edges(c, pooled, inner, ordered) if c.method == "optimal" else c for c in candidates
-    ]
-    candidates = _with_q(candidates, pooled, gd=gd)
+    placed = [_placed(rule, inner, ordered) for rule in rules]
+    candidates = _with_q(_with_optimal(placed, pooled, inner, ordered), pooled, gd=gd)
     q = np.array([c.q if c.eligible else np.nan for c in candidates])
     chosen = best(q, [c.n_classes for c in candidates], first=gd)
     note = "" if chosen is not None else f"no rule gives classes of {FEWEST_IN_CLASS} pixels or more"
@@ -171,11 +164,9 @@ def _rules(ordered: Array, label: str, discretize: Discretize, *, gd: bool) -> t
     """The breaks that compete for a driver, and whether `optimal` is among them (still without limits)."""
     own = discretize.per_driver.get(label)
     if own is not None and own.breaks is not None:
+        # A break at the lowest value makes a class of it alone: (-inf, b] holds nothing else.
         inside = [b for b in own.breaks if ordered[0] <= b < ordered[-1]]
         limits = np.array([ordered[0], *inside, ordered[-1]])
-        if len(inside) and inside[0] == ordered[0]:
-            limits = np.delete(limits, 0)
-            limits[0] = ordered[0]
         return [Breaks("manual", len(limits) - 1, limits)], False
     methods = (own.methods if own is not None else None) or discretize.methods
     low, high = (own.classes if own is not None else None) or discretize.classes
@@ -216,20 +207,30 @@ def _placed(rule: Breaks, inner: Array, ordered: Array) -> Candidate:
     return replace(plain, edges=edges.astype(np.intp))
 
 
-def _optimal_edges(
-    candidate: Candidate, bins: BinSums, inner: Array | None = None, ordered: Array | None = None
-) -> Candidate:
-    """The classes of bins that maximise q for the candidate's number of classes."""
-    k = candidate.n_classes
-    (cuts,) = optimal_partition(bins.weights[0], bins.sums[0], bins.counts[0], [k], FEWEST_IN_CLASS)
-    if cuts is None:
-        reason = f"too few distinct values for {k} classes of {FEWEST_IN_CLASS} pixels or more"
-        return replace(candidate, edges=None, limits=None, reason=reason)
-    edges = np.concatenate([[0], cuts, [bins.counts.shape[1]]]).astype(np.intp)
-    if inner is None or ordered is None:
-        return replace(candidate, edges=edges)
-    limits = np.concatenate([ordered[:1], inner[cuts - 1], ordered[-1:]])
-    return replace(candidate, edges=edges, limits=limits)
+def _with_optimal(
+    candidates: Sequence[Candidate], bins: BinSums, inner: Array | None = None, ordered: Array | None = None
+) -> list[Candidate]:
+    """The candidates, `optimal` ones with the classes of bins that maximise q for their number of classes."""
+    ks = [c.n_classes for c in candidates if c.method == "optimal"]
+    if not ks:
+        return list(candidates)
+    found = iter(optimal_partition(bins.weights[0], bins.sums[0], bins.counts[0], ks, FEWEST_IN_CLASS))
+    out = []
+    for candidate in candidates:
+        if candidate.method != "optimal":
+            out.append(candidate)
+            continue
+        cuts = next(found)
+        if cuts is None:
+            reason = f"no {candidate.n_classes} classes of {FEWEST_IN_CLASS} pixels or more can be made"
+            out.append(replace(candidate, edges=None, limits=None, reason=reason))
+            continue
+        edges = np.concatenate([[0], cuts, [bins.counts.shape[1]]]).astype(np.intp)
+        limits = candidate.limits
+        if inner is not None and ordered is not None:
+            limits = np.concatenate([ordered[:1], inner[cuts - 1], ordered[-1:]])
+        out.append(replace(candidate, edges=edges, limits=limits))
+    return out
 
 
 def _with_q(candidates: Sequence[Candidate], bins: BinSums, *, gd: bool) -> list[Candidate]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -169,7 +170,7 @@ class _Column:
 
     def ascending(self, method: str, k: int, limits: Array, gap: float = 0.0) -> Breaks:
         """The limits, or the reason why rounding or GD spoils them."""
-        if np.isfinite(limits).all() and (np.diff(limits) > 0).all():
+        if np.isfinite(limits).all() and (limits[1:] > limits[:-1]).all():
             return Breaks(method, k, limits, "", gap)
         return Breaks(method, k, None, (REPEATED if self.gd else CLOSE).format(k=k))
 
@@ -190,12 +191,20 @@ class _Column:
         low, high = self.inside[0], self.inside[-1]
         return self.outer(low + (high - low) * (np.arange(1, k) / k))
 
+    @cached_property
+    def spread(self) -> tuple[float, float]:
+        """Mean and sd as shares of the range: squares of tiny or huge values vanish or overflow."""
+        share = self.inside - self.inside[0]
+        share /= self.inside[-1] - self.inside[0]
+        mean = float(share.mean())
+        share -= mean
+        return mean, float(np.sqrt(share @ share / (len(share) - 1)))
+
     def sd(self, k: int) -> Array | str:
         """Distances of one standard deviation, symmetric about the mean."""
         low, high = self.inside[0], self.inside[-1]
-        # Shares of the range: squares of tiny or huge values would be 0 or infinite.
-        share = (self.inside - low) / (high - low)
-        cuts = share.mean() + (np.arange(1, k) - k / 2) * share.std(ddof=1)
+        mean, spread = self.spread
+        cuts = mean + (np.arange(1, k) - k / 2) * spread
         if cuts[0] <= 0 or cuts[-1] >= 1:
             return OUTSIDE.format(k=k, reach=f"{k / 2 - 1:g}")
         return self.outer(low + (high - low) * cuts)
