@@ -17,7 +17,7 @@ EXAMPLES := horqin-sim
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 BUILDERS := hatchling editables
 
-.PHONY: help run test check bench schemas reports lock clean distclean
+.PHONY: help run test check bench calibrate schemas reports lock clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,10 @@ check: $(READY) ## lint, formatting, types, and the floors of the house
 
 bench: $(READY) ## time and memory of a fit by number of pixels
 	$(BIN)/python tests/benchmarks/bench_psem.py
+	$(BIN)/python tests/benchmarks/bench_geodetector.py
+
+calibrate: $(READY) ## rates of false alarms of the geodetector (half an hour)
+	$(BIN)/python tests/calibration/geodetector_size.py
 
 schemas: $(READY) ## rewrite the JSON Schemas in specs/schema/
 	$(BIN)/python -m drivers.spec.schema

@@ -15,6 +15,9 @@ ROOT = Path(__file__).resolve().parents[1]
 RTOL = 1e-6
 """Other versions of BLAS sum in another order; what makes a difference to a reader is far larger."""
 
+ONE_SURROGATE = 1.5 / 200
+"""On another machine a surrogate may fall on the other side of the response's q; more would be a change."""
+
 
 @pytest.mark.parametrize("name", ["horqin-sim"])
 def test_the_committed_report_is_current(name: str) -> None:
@@ -27,9 +30,10 @@ def test_the_committed_report_is_current(name: str) -> None:
         for column in want:
             if pd.api.types.is_numeric_dtype(want[column]) and want[column].dtype != bool:
                 values = pd.to_numeric(got[column]).to_numpy(dtype=float)
+                apart = ONE_SURROGATE if column == "p_max" else 1e-12
                 assert values == pytest.approx(
-                    want[column].to_numpy(dtype=float), rel=RTOL, abs=1e-12, nan_ok=True
-                )
+                    want[column].to_numpy(dtype=float), rel=RTOL, abs=apart, nan_ok=True
+                ), (table, column)
             else:
                 assert (
                     got[column].fillna("").astype(str).tolist()

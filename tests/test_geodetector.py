@@ -263,7 +263,7 @@ def test_functions_of_drivers_and_of_the_response() -> None:
 def test_single_pixels_in_a_level_are_kept_and_named() -> None:
     data = pixels().assign(kind=["a"] * 150 + ["b"] * 149 + ["c"])
     found = detect("y ~ kind", data, permutations=9, folds=3)
-    assert found.glance().message[0] == "`kind`: 1 levels have a single pixel"
+    assert found.glance().message[0] == "`kind`: 1 level has a single pixel"
     means = pd.DataFrame(found.records["risk_means"])
     assert means.n.tolist() == [150, 149, 1]
     assert np.isnan(means.conf_low.iloc[2])

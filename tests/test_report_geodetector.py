@@ -648,20 +648,23 @@ def test_breaks_have_the_digits_that_tell_them_apart() -> None:
 def test_the_warning_of_few_pixels() -> None:
     why = "p-values and intervals rest on few independent pixels, and a large q can be chance."
     assert warnings([some("a", 0.5)], {"n_effective": 31.6}) == [
-        f"All pixels together are worth 32 independent ones, fewer than 40: {why}"
+        f"The pixels are worth 32 independent ones, fewer than 40: {why}"
     ]
     rows = [
         some("TEM", 0.5, n_effective=12.0),
         some("PRE", 0.4, n_effective=39.9),
         some("PET", 0.1, n_effective=40.0),
     ]
-    assert warnings(rows, {"n_effective": 200.0}) == [
-        f"TEM (12) and PRE (40) have fewer than 40 effective pixels: {why}"
+    assert warnings(rows, {"n_effective": 12.0}) == [
+        f"TEM (12) and PRE (39) have fewer than 40 effective pixels: {why}"
     ]
     assert warnings(rows[:1], {}) == [f"TEM (12) has fewer than 40 effective pixels: {why}"]
     assert warnings(rows[2:], {"n_effective": np.nan}) == []
     many = [some(f"d{k}", 0.5, n_effective=9.0) for k in range(8)]
-    assert warnings(many, {})[0].startswith("d0, d1, d2, d3, d4, d5, d6 and d7 have fewer than 40")
+    assert warnings(many, {}) == [f"All drivers have fewer than 40 effective pixels: {why}"]
+    assert warnings([*many, rows[2]], {}) == [
+        f"d0, d1, d2, d3, d4, d5, d6 and d7 have fewer than 40 effective pixels: {why}"
+    ]
 
 
 def test_the_warning_of_lucky_classes() -> None:
@@ -673,8 +676,8 @@ def test_the_warning_of_lucky_classes() -> None:
         some("PET", 0.01, p_value=0.01),
     ]
     assert warnings(rows, {}) == [
-        "GDP (p = 0.012, p max = 0.210) and HFP (p < 0.001, p max = 0.050): p is below 0.05 and p max is not; "
-        "their classes were probably chosen by luck of many candidates. Do not "
+        "GDP (p = 0.012, p max = 0.210) and HFP (p < 0.001, p max = 0.050): p is below 0.05 and p max is "
+        "not; their classes were probably chosen by luck of many candidates. Do not "
         "report such a driver as significant."
     ]
     assert warnings(rows[:1], {}) == [
@@ -747,7 +750,7 @@ def test_the_page_of_a_geodetector_alone(page: str) -> None:
         "ecological detector",
         "Which classes differ 12 drivers",
         "Candidates: q by rule and number of classes",
-        "Here n effective = 333.",
+        "Here n effective is 333 or more, by driver.",
         "brown soil · chestnut soil",
     ):
         assert said in words, said

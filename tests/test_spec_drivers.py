@@ -114,7 +114,8 @@ FAULTS = {
         "model `model` uses `TEMP`, which specs/study.yaml does not define\n"
         "  formula, line 1:  NEP ~ TEMP\n"
         "                          ^^^^\n"
-        "  did you mean `TEM`?  known: TEM, PRE, PH, SOM, DEM, GDP, LUCC, NEP, RH, climate, soil, topo and 1 more"
+        "  did you mean `TEM`?  known: TEM, PRE, PH, SOM, DEM, GDP, LUCC, NEP, RH, climate, soil, topo "
+        "and 1 more"
     ),
     "NEP ~ TEM - TEM": (
         "nothing is left on the right of the equation for `NEP`\n"

@@ -148,7 +148,7 @@ def test_rounded_ranks_are_nearly_ranks(monkeypatch):
     monkeypatch.setattr(surrogates, "MANY", 1)
     rounded = in_order_of(drawn, ordered)
     assert rounded == pytest.approx(exact, abs=0.05)
-    assert rounded.mean() == pytest.approx(exact.mean(), abs=1e-5)
+    assert rounded.mean() == pytest.approx(exact.mean(), abs=1e-4)
     assert np.isin(rounded, ordered).all()
     assert in_order_of(np.zeros(3, dtype=np.float32), ordered[:3]).tolist() == [ordered[1]] * 3
 

@@ -14,6 +14,9 @@ from drivers.stats.detectors import ecological_test, holm, risk_tests
 
 Row = dict[str, Any]
 
+FEW_INDEPENDENT = 50
+"""Below so many, p_max was found to reject up to 8 % at 0.05 (ranges near the size of the map)."""
+
 
 def geodetector_records(
     found: Detection,
@@ -73,7 +76,11 @@ def _remarks(found: Detection) -> Iterator[str]:
             yield f"`{factor.label}`: {factor.classes.note}"
         single = int((factor.sums.counts == 1).sum())
         if single:
-            yield f"`{factor.label}`: {single} levels have a single pixel"
+            have = "level has" if single == 1 else "levels have"
+            yield f"`{factor.label}`: {single} {have} a single pixel"
+    few = [f"`{f.label}`" for f in found.factors if f.n_effective < FEW_INDEPENDENT]
+    if few and found.errors == "effective":
+        yield f"fewer than {FEW_INDEPENDENT} independent pixels, so p-values are rough: {', '.join(few)}"
 
 
 def _ranked(found: Detection) -> Iterator[tuple[Row, int | None]]:

@@ -40,7 +40,8 @@ class Neighbours:
     def surrogates(self, values: Array, draws: int, rng: np.random.Generator) -> Iterator[Array]:
         """Responses with the same values and the same correlogram, that know of no driver."""
         if self.lattice is not None:
-            yield from surrogate_fields(values, self.lattice, self.correlogram, draws, rng)
+            # The correlogram of the ranks, not of the values: skewed values are less alike than their ranks.
+            yield from surrogate_fields(values, self.lattice, None, draws, rng)
         else:
             for _ in range(draws):
                 yield rng.permutation(values)

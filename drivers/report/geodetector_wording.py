@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -117,19 +118,21 @@ def warnings(rows: Sequence[FactorRow], fit: Row) -> list[str]:
 
 def _few(rows: Sequence[FactorRow], fit: Row) -> str:
     """A sentence where there are fewer independent pixels than `FEW_PIXELS`."""
-    whole = fit.get("n_effective")
     why = "p-values and intervals rest on few independent pixels, and a large q can be chance."
-    if not is_missing(whole) and float(whole or 0.0) < FEW_PIXELS:
-        return (
-            f"All pixels together are worth {count(whole)} independent ones, fewer than {FEW_PIXELS}: {why}"
-        )
-    few = [r for r in rows if r.n_effective is not None and r.n_effective < FEW_PIXELS]
-    if not few:
+    known = [r for r in rows if r.n_effective is not None]
+    few = [r for r in known if (r.n_effective or 0.0) < FEW_PIXELS]
+    if few:
+        words = [
+            r.name if len(few) > NAMED else f"{r.name} ({count(math.floor(r.n_effective or 0.0))})"
+            for r in few
+        ]
+        who = "All drivers" if len(few) == len(rows) > NAMED else listed(words)
+        verb = "has" if len(few) == 1 else "have"
+        return f"{who} {verb} fewer than {FEW_PIXELS} effective pixels: {why}"
+    whole = fit.get("n_effective")
+    if known or is_missing(whole) or float(whole or 0.0) >= FEW_PIXELS:
         return ""
-    named = few if len(few) > NAMED else []
-    words = [r.name for r in named] or [f"{r.name} ({count(r.n_effective)})" for r in few]
-    verb = "has" if len(words) == 1 else "have"
-    return f"{listed(words)} {verb} fewer than {FEW_PIXELS} effective pixels: {why}"
+    return f"The pixels are worth {count(whole)} independent ones, fewer than {FEW_PIXELS}: {why}"
 
 
 def _luck(rows: Sequence[FactorRow]) -> str:

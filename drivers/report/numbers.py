@@ -16,7 +16,7 @@ STAR_LEVELS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
 """The ladder of stars that R prints and the field reads."""
 
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_UNIT_POWER = re.compile(r"(?<=[A-Za-z])(-?\d+)(?=$|[\s/*.)])")
+_UNIT_POWER = re.compile(r"(?<=[A-Za-z])(?<!\de)(-?\d+)(?=$|[\s/*.)])")
 
 
 def is_missing(value: Any) -> bool:
@@ -144,8 +144,8 @@ def exact(value: Any) -> str:
 def unit(text: Any) -> str:
     """A CF unit string as print shows it.
 
-    >>> unit("g C m-2 yr-1"), unit("degC"), unit("")
-    ('g C m⁻² yr⁻¹', '°C', '')
+    >>> unit("g C m-2 yr-1"), unit("degC"), unit("1e4 CNY km-2")
+    ('g C m⁻² yr⁻¹', '°C', '1e4 CNY km⁻²')
     """
     if is_missing(text):
         return ""

@@ -34,11 +34,11 @@ WIDEST_COLUMN = 48
 ROWS_MEASURED = 200
 """Rows that decide a column's width."""
 
-TRUTHS = frozenset({"selects_on_response"})
+TRUTHS = frozenset({"selects_on_response", "chosen"})
 TEXT_COLUMNS = frozenset(name for name, column in COLUMNS.items() if not column.unit) - TRUTHS
 """Columns that are text even where every value looks like a number (a stratum called `1`).
 
-All that have no unit, but for the one that holds truth values.
+All that have no unit, but for those that hold truth values.
 """
 
 

@@ -153,6 +153,8 @@ def cautions(run: RunTables, model: str, stratum: str) -> list[str]:
         if of_q and not is_missing(fit.get("errors")):
             used = text(fit.get("errors")) == "effective"
         here = "" if is_missing(effective) else f" Here n effective = {count(effective)}."
+        if of_q and here:  # every driver has its own; fit.csv has the least
+            here = f" Here n effective is {count(effective)} or more, by driver."
         classical = CLASSICAL_Q if of_q else CLASSICAL
         found.append(EFFECTIVE + here if used else classical)
     return found

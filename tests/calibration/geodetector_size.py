@@ -4,7 +4,7 @@
 
 Response and driver are independent fields. For every setting: the share of seeds with p below 0.05, of the
 maximum over 30 candidates (p_max), of the chosen classes with effective pixels (p_value) and with pixels
-taken as independent (p_classical). Fields are cut out of larger tori, so their edges know nothing of each other.
+taken as independent (p_classical). Fields are cut out of larger tori: their edges know nothing of each other.
 docs/geodetector.md holds the table.
 """
 
