@@ -26,7 +26,7 @@ COLUMNS: dict[str, Column] = {
     "bic": Column("Bayesian information criterion, summed over equations.", "1"),
     "breaks": Column(
         "Limits of the classes from the lowest value to the highest, joined by `;`; of a "
-        "categorical driver its levels. Classes are closed on the right."
+        "categorical driver its levels. Classes are closed on the right; a level that holds `;` is quoted."
     ),
     "c_per_df": Column("Fisher's C over its degrees of freedom.", "1"),
     "cell_size": Column(

@@ -67,6 +67,8 @@ def fit(
     """
     if not isinstance(data, PixelTable | pd.DataFrame):
         raise TableError(f"a data frame or a table from read_table is needed, not {type(data).__name__}")
+    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+        raise SpecError(Fault(f"`seed` must be a whole number of 0 or more, and is {seed!r}"))
     table = data if isinstance(data, PixelTable) else pixel_table_from_frame(data, categorical=categorical)
     if isinstance(model, str):
         model = model_from_text(model, method=method, family=family, options=options)  # type: ignore[arg-type]

@@ -170,9 +170,12 @@ def test_as_many_levels_as_pixels() -> None:
     data = pixels().assign(id=[f"p{i}" for i in range(300)])
     found = detect("y ~ x + id", data)
     assert np.isnan(found.tidy().set_index("driver").q["id"])
-    assert found.glance().message[0] == "`id`: 300 levels for 300 pixels are too many to explain anything"
+    assert (
+        found.glance().message[0]
+        == "`id`: 300 levels for 300 pixels are too many to explain anything: leave it out, or join levels"
+    )
     assert len(found.interactions()) == 0
-    with pytest.raises(dr.FitError, match="no driver has classes here"):
+    with pytest.raises(dr.FitError, match="no driver has a q here"):
         detect("y ~ id", data)
 
 
@@ -282,7 +285,9 @@ def test_weights_count_as_pixels() -> None:
     np.testing.assert_allclose(weighted.interactions().q_ab, copied.interactions().q_ab, rtol=1e-9)
     assert weighted.tidy().n.tolist() == [200, 200]
     assert (weighted.tidy().p_value > copied.tidy().p_value).all()
-    with pytest.raises(dr.FitError, match="the weights `area` are missing, zero or negative for 1 pixels"):
+    with pytest.raises(
+        dr.FitError, match="the weights `area` are missing, infinite, zero or negative for 1 pixels"
+    ):
         detect("y ~ x", data.assign(area=[0.0] + [1.0] * 199), weights="area")
 
 
@@ -381,7 +386,8 @@ def test_scales_need_a_grid(project: Project) -> None:
     with pytest.raises(dr.TableError) as caught:
         dr.run(study(project, scattered, "{scales: [2]}", pixel=PIXEL))
     assert str(caught.value) == (
-        "TableError: `scales` of model `g` needs pixels on a regular grid, and p.csv has none"
+        "TableError: `scales` of model `g` needs pixels on a regular grid, and p.csv has none\n"
+        "  put the points on a grid first, or leave `scales` out"
     )
 
 
@@ -425,6 +431,172 @@ def test_a_failed_stratum_is_a_row(project: Project) -> None:
     fit = dr.run(spec).table("fit").set_index("stratum")
     assert fit.status.to_dict() == {"all": "ok", "size=none": "failed", "size=some": "ok"}
     assert fit.message["size=none"] == "no pixels in this stratum"
+
+
+# What a hostile tester found.
+
+
+@pytest.mark.parametrize("n", [4, 6])
+def test_fewer_blocks_than_folds(n: int) -> None:
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"e": np.arange(n) % 2, "n": np.arange(n) // 2, "y": rng.normal(size=n)}, dtype=float)
+    data["x"] = rng.normal(size=n)
+    table = pixel_table_from_frame(data, easting="e", northing="n")
+    found = detect("y ~ x", table, folds=5, permutations=9, discretize={"classes": [2, 2]})
+    assert 0 <= found.tidy().q[0] <= 1
+    whole = detect("y ~ x", table, folds=5, block=1e9, discretize={"classes": [2, 2]}).tidy()
+    assert np.isnan(whole.q_crossfit[0])
+
+
+def test_pixels_at_one_place_are_no_neighbours() -> None:
+    data = pixels().assign(e=1.0, n=2.0)
+    found = detect("y ~ x", pixel_table_from_frame(data, easting="e", northing="n"), folds=5, permutations=9)
+    assert found.glance().errors[0] == "classical"
+    assert found.tidy().q_crossfit.notna().all()
+
+
+@pytest.mark.parametrize("far", [-9999.0, 1e6, 1e9])
+def test_a_stray_coordinate_changes_little(far: float) -> None:
+    rng = np.random.default_rng(3)
+    data = grid(24, resp=smooth(24, 4, rng), drv=smooth(24, 4, rng))
+    data[["x", "y"]] /= 1000
+    worth = []
+    for stray in (False, True):
+        more = data.iloc[:1].assign(x=far, y=far) if stray else data.iloc[:0]
+        table = pixel_table_from_frame(pd.concat([data, more]), easting="x", northing="y")
+        q = detect("resp ~ drv", table, permutations=19, folds=5).tidy()
+        worth.append(q.n_effective[0])
+    assert worth[1] == pytest.approx(worth[0], rel=0.2)
+
+
+def test_a_driver_of_two_values_has_two_classes() -> None:
+    data = pixels().assign(flag=lambda d: (d.x > 0).astype(int), truth=lambda d: d.x > 0)
+    found = detect("y ~ flag + truth + zone", data).tidy()
+    assert found.n_classes.tolist() == [2, 2, 2]
+    np.testing.assert_allclose(found.q, found.q[0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("unit", [1e-170, 1e160, 1e300])
+def test_units_beyond_squares(unit: float) -> None:
+    data = pixels()
+    plain = detect("y ~ x + zone", data)
+    other = detect("y ~ x + zone", data.assign(y=data.y * unit))
+    np.testing.assert_allclose(other.tidy().q, plain.tidy().q, rtol=1e-9)
+    np.testing.assert_allclose(other.tidy().p_value, plain.tidy().p_value, rtol=1e-6)
+    means = [pd.DataFrame(found.records["risk_means"]) for found in (plain, other)]
+    np.testing.assert_allclose(means[1]["mean"] / unit, means[0]["mean"], rtol=1e-9)
+    np.testing.assert_allclose(means[1].sd / unit, means[0].sd, rtol=1e-9)
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-10, 1e200])
+def test_weights_have_no_unit(unit: float) -> None:
+    data = pixels().assign(area=lambda d: 1.0 + (d.z > 5))
+    plain = detect("y ~ x", data, weights="area").tidy()
+    other = detect("y ~ x", data.assign(area=data.area * unit), weights="area").tidy()
+    np.testing.assert_allclose(other[["q", "p_value"]], plain[["q", "p_value"]], rtol=1e-9)
+
+
+def test_infinite_values_of_a_data_frame() -> None:
+    for name in ("y", "x"):
+        data = pixels()
+        data.loc[3, name] = np.inf
+        with pytest.raises(dr.FitError) as caught:
+            detect("y ~ x", pixel_table_from_frame(data))
+        assert str(caught.value) == f"`{name}` is infinite for some pixels: write missing values as NaN"
+
+
+def test_why_there_is_no_candidate() -> None:
+    data = pixels(30).assign(two=[0.0] * 29 + [1.0])
+    found = detect("y ~ x + two", data)
+    assert found.glance().message[0] == "`two`: no rule gives classes (a class has a single pixel)"
+    nothing = detect("y ~ x", data, discretize={"per_driver": {"x": {"breaks": [100]}}})
+    assert nothing.glance().message[0] == "`x`: no given break lies inside its values"
+    assert nothing.tidy().q[0] == 0
+
+
+def test_limits_of_optimal_and_of_breaks_csv_are_those_of_pandas_and_can_be_given_back() -> None:
+    rng = np.random.default_rng(2)
+    x = np.where(rng.uniform(size=500) < 0.3, 0.0, rng.exponential(size=500))
+    data = pd.DataFrame({"y": rng.normal(size=500) + 2 * (x == 0) + (x > 1), "x": x})
+    found = detect("y ~ x", data, discretize={"methods": RULES, "classes": [2, 6]}).breaks()
+    for _, row in found[found.q.notna()].iterrows():
+        limits = [float(v) for v in row["breaks"].split(";")]
+        assert all(np.diff(limits) > 0)
+        classes = pd.cut(data.x, limits, include_lowest=True)
+        within = ((data.y - data.y.groupby(classes, observed=True).transform("mean")) ** 2).sum()
+        assert row.q == pytest.approx(1 - within / ((data.y - data.y.mean()) ** 2).sum(), rel=1e-10)
+        again = detect("y ~ x", data, discretize={"per_driver": {"x": {"breaks": limits}}}).tidy()
+        assert (again.q[0], again.n_classes[0]) == (pytest.approx(row.q, rel=1e-12), row.n_classes)
+
+
+def test_too_many_levels() -> None:
+    data = pixels(5000).assign(site=[f"s{i % 1500}" for i in range(5000)])
+    found = detect("y ~ x + site", data)
+    assert found.glance().message[0].startswith("`site`: 1500 levels for 5000 pixels are too many")
+    with pytest.raises(dr.FitError, match="no driver has a q here"):
+        detect("y ~ C(k)", pd.DataFrame({"y": np.arange(70_000.0), "k": np.arange(70_000)}))
+
+
+def test_latitudes_beyond_the_pole() -> None:
+    data = pixels().assign(lon=np.linspace(20, 30, 300), lat=np.linspace(100, 110, 300))
+    table = pixel_table_from_frame(data, easting="lon", northing="lat")
+    with pytest.raises(dr.TableError) as caught:
+        detect("y ~ x", table)
+    assert str(caught.value) == (
+        "TableError: `lat` of the data frame holds 110, and no latitude is beyond 90 degrees\n"
+        "  are easting and northing exchanged, or is `crs` not that of the columns?"
+    )
+
+
+def test_classes_of_equal_values_have_no_variance() -> None:
+    rng = np.random.default_rng(4)
+    kind = np.repeat(["a", "b", "c"], [40, 40, 100])
+    y = np.where(kind == "a", 1.1, np.where(kind == "b", 3.3, rng.normal(7, 1, 180)))
+    found = detect("y ~ kind", pd.DataFrame({"y": y, "kind": kind}))
+    assert pd.DataFrame(found.records["risk_means"]).sd.tolist()[:2] == [0, 0]
+    risk = found.risk().set_index(["class_a", "class_b"])
+    assert np.isnan(risk.p_value["a", "b"])
+    assert risk.p_value["a", "c"] < 1e-10
+
+
+def test_one_bad_scale_or_year_costs_itself(project: Project) -> None:
+    rng = np.random.default_rng(6)
+    data = grid(4, drv=rng.normal(size=16), resp=rng.normal(size=16), kind=rng.integers(1, 3, 16))
+    data = data.assign(resp_2013=rng.normal(size=16), resp_2015=1.0)
+    options = "{scales: [1, 9], over_years: [2013, 2015], permutations: 0, discretize: {classes: [2, 3]}}"
+    run = dr.run(study(project, data, options, pixel=PIXEL, series={"resp": "resp_{year}"}))
+    assert set(run.table("q_scales").scale) == {1}
+    assert set(run.table("q_years").year) == {2013}
+    message = run.table("fit").message[0]
+    assert "scale 9: no cell of 9 × 9 pixels has half of them in this stratum" in message
+    assert "2015: the response is constant here" in message
+
+
+def test_row_order_changes_nothing_on_coarser_cells(project: Project) -> None:
+    rng = np.random.default_rng(7)
+    levels = rng.choice([0.1, 0.2, 0.3, 0.7], 400)
+    data = grid(20, drv=levels, resp=rng.normal(size=400) + levels, kind=rng.integers(1, 3, 400))
+    tables = []
+    for rows in (data, data.sample(frac=1, random_state=3)):
+        tables.append(dr.run(study(project, rows, "{scales: [2], permutations: 0}", pixel=PIXEL)))
+    one, other = (run.table("q_scales") for run in tables)
+    np.testing.assert_allclose(one.q, other.q, rtol=1e-9)
+
+
+def test_levels_that_hold_the_sign_between_levels() -> None:
+    data = pixels().assign(kind=lambda d: np.where(d.x > 0, 'a;b "c"', "d"))
+    assert detect("y ~ kind", data).breaks()["breaks"][0] == '"a;b ""c""";d'
+
+
+def test_bad_seeds() -> None:
+    for seed in (-1, "a"):
+        with pytest.raises(dr.SpecError, match="`seed` must be a whole number"):
+            dr.fit("y ~ x", pixels(), method="geodetector", seed=seed)  # type: ignore[arg-type]
+
+
+def test_detectors_are_there_in_a_notebook_whatever_the_tables() -> None:
+    found = detect("y ~ x + z", pixels(), detectors=["factor"])
+    assert len(found.interactions()) == len(found.ecological()) == 1
 
 
 @pytest.mark.parametrize("name", ["independent", "exponential 2"])

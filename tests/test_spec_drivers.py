@@ -152,6 +152,10 @@ OPTIONS = {
         "`options.permutations` must be at least 0, and is -1",
         "unknown key `prune` of `options`",
     ],
+    "{block: .inf}": ["`options.block` must be a finite number"],
+    "{discretize: {per_driver: {GDP: {breaks: [.nan]}}}}": [
+        "`options.discretize.per_driver.GDP.breaks[1]` must be a finite number"
+    ],
     "{detectors: []}": ["`options.detectors` must not be empty"],
     "{compat: gd}": ["`options.compat` cannot be `gd`"],
 }

@@ -44,9 +44,6 @@ WORKERS = os.cpu_count() or 1
 BATCH = 2_000_000
 """Values of surrogate responses held at once: 16 MB."""
 
-MOST_CROSSED = 2000
-"""Levels above which a driver is not crossed with others: cells would outnumber pixels."""
-
 CONFIDENCE = 0.95
 """Of the intervals of class means."""
 
@@ -132,10 +129,10 @@ def detect(
     if sample.n < 2 or np.ptp(sample.response) == 0:
         raise FitError("the response is constant here" if sample.n > 1 else "one pixel has no variance")
     neighbours = find_neighbours(sample)
-    folds, n_folds = None, 1
+    made = None
     if options.folds > 1:
-        n_folds = options.folds
-        folds = spatial_folds(sample, neighbours, n_folds, options.block, rng)
+        made = spatial_folds(sample.n, neighbours, options.folds, options.block, rng)
+    folds, n_folds = made if made is not None else (None, 1)
     with ThreadPoolExecutor(WORKERS) as pool:
         cut = list(pool.map(lambda c: cut_driver(c, sample, options, folds, n_folds), sample.drivers))
         _require_some(cut)
@@ -150,7 +147,7 @@ def detect(
 def _require_some(cut: Sequence[Classes]) -> None:
     if all(np.isnan(c.q) for c in cut):
         reasons = "; ".join(f"`{c.driver.label}`: {c.note}" for c in cut)
-        raise FitError(f"no driver has classes here ({reasons})")
+        raise FitError(f"no driver has a q here ({reasons})")
 
 
 def _factor(
@@ -200,7 +197,7 @@ def _as_gd(classes: Classes, sums: ClassSums, sample: DriverSample) -> tuple[flo
     spread = total - mean**2 / m
     q = 1.0 - kept.within / spread if spread > 0 else float("nan")
     variance = spread / (m - 1) if m > 1 else 0.0
-    means = kept.means + sample.centre
+    means = kept.means + sample.centre / sample.unit
     return q, gd_p_value(q, kept.counts, means, variance, n, len(sums.counts))
 
 
@@ -222,6 +219,7 @@ def _p_max(
     for start in range(0, draws, size):
         batch = np.array([next(fields) for _ in range(min(size, draws - start))])
         batch -= sample.centre
+        batch /= sample.unit
         counts = pool.map(lambda c, batch=batch: 0 if c is None else _as_good(c, batch, sample), tested)
         reached += np.fromiter(counts, dtype=np.float64, count=len(cut))
     return [
@@ -259,7 +257,7 @@ def _as_good(classes: Classes, batch: Array, sample: DriverSample) -> int:
 def _pairs(
     factors: Sequence[Factor], sample: DriverSample, pool: ThreadPoolExecutor, *, gd: bool
 ) -> list[Pair]:
-    able = [f for f in factors if f.q == f.q and f.classes.n_classes <= MOST_CROSSED]
+    able = [f for f in factors if f.q == f.q]
     found = pair_sums(
         [f.classes.codes for f in able],
         [f.classes.n_classes + f.classes.lossy for f in able],

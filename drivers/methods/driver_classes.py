@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,6 +20,9 @@ from drivers.stats.q import FEWEST_IN_CLASS, ClassSums, Cuts, best, candidate_q,
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
+
+MOST_LEVELS = 1000
+"""Levels of a categorical driver; what has more is an identifier."""
 
 FINE_BINS = 512
 """Bins among which `optimal` looks for limits, beside those of the other rules: 0.2 % of the pixels each."""
@@ -156,24 +160,47 @@ def cut_driver(
     candidates = _with_q(_with_optimal(placed, pooled, inner, ordered), pooled, gd=gd)
     q = np.array([c.q if c.eligible else np.nan for c in candidates])
     chosen = best(q, [c.n_classes for c in candidates], first=gd)
-    note = "" if chosen is not None else f"no rule gives classes of {FEWEST_IN_CLASS} pixels or more"
-    return Classes(column.driver, (), len(ordered), bins, sums, tuple(candidates), chosen, note)
+    return Classes(
+        column.driver, (), len(ordered), bins, sums, tuple(candidates), chosen, _note(candidates, chosen)
+    )
+
+
+def _note(candidates: Sequence[Candidate], chosen: int | None) -> str:
+    """Why no candidate was chosen: what most of them lack; or that given breaks cut nothing."""
+    if chosen is None:
+        (most, _), *_ = Counter(c.reason for c in candidates).most_common(1)
+        return f"no rule gives classes ({most})"
+    if candidates[chosen].n_classes == 1:
+        return "no given break lies inside its values"
+    return ""
 
 
 def _rules(ordered: Array, label: str, discretize: Discretize, *, gd: bool) -> tuple[list[Breaks], bool]:
     """The breaks that compete for a driver, and whether `optimal` is among them (still without limits)."""
     own = discretize.per_driver.get(label)
     if own is not None and own.breaks is not None:
-        # A break at the lowest value makes a class of it alone: (-inf, b] holds nothing else.
-        inside = [b for b in own.breaks if ordered[0] <= b < ordered[-1]]
+        # The lowest value and the highest may be among them: outer limits, as breaks.csv has them.
+        inside = [b for b in own.breaks if ordered[0] < b < ordered[-1]]
         limits = np.array([ordered[0], *inside, ordered[-1]])
         return [Breaks("manual", len(limits) - 1, limits)], False
     methods = (own.methods if own is not None else None) or discretize.methods
     low, high = (own.classes if own is not None else None) or discretize.classes
+    if not gd:  # a driver of two values has two classes, whatever the lowest number asked for
+        low = min(low, _distinct(ordered, low))
+        high = max(low, high)
     classes = range(low, high + 1)
     found = iter(rule_breaks(ordered, [m for m in methods if m != "optimal"], classes, gd=gd))
     made = [Breaks("optimal", k, None) if m == "optimal" else next(found) for m in methods for k in classes]
     return made, "optimal" in methods
+
+
+def _distinct(ordered: Array, most: int) -> int:
+    """The number of different values, or `most` where there are more."""
+    at = found = 0
+    while at < len(ordered) and found < most:
+        at = int(np.searchsorted(ordered, ordered[at], side="right"))
+        found += 1
+    return found
 
 
 def _bin_limits(ordered: Array, rules: Sequence[Breaks], fine: bool) -> Array:
@@ -229,6 +256,11 @@ def _with_optimal(
         limits = candidate.limits
         if inner is not None and ordered is not None:
             limits = np.concatenate([ordered[:1], inner[cuts - 1], ordered[-1:]])
+            if (
+                limits[1] == limits[0]
+            ):  # the lowest value is a class of its own; it ends before the next value
+                above = ordered[np.searchsorted(ordered, ordered[0], side="right")]
+                limits[1] = ordered[0] / 2 + above / 2
         out.append(replace(candidate, edges=edges, limits=limits))
     return out
 
@@ -260,12 +292,12 @@ def _cut_levels(
     """A categorical driver: its levels are its classes, single pixels included."""
     size = len(column.labels)
     known = int((column.codes >= 0).sum())
-    if 2 * size > known and size > 1:
+    if size > MOST_LEVELS or (2 * size > known and size > 1):
         nothing = np.full(sample.n, 1, dtype=np.uint16)
         sums = bin_sums(nothing, 1, sample.centred, folds=folds, n_folds=n_folds)
         reason = f"{size} levels for {known} pixels"
         candidate = Candidate("categorical", size, None, None, float("nan"), reason)
-        note = f"{reason} are too many to explain anything"
+        note = f"{reason} are too many to explain anything: leave it out, or join levels"
         return Classes(column.driver, column.labels, known, nothing, sums, (candidate,), None, note)
     bins = np.where(column.codes < 0, size, column.codes).astype(np.uint16)
     sums = bin_sums(bins, size, sample.centred, weights=sample.weights, folds=folds, n_folds=n_folds)

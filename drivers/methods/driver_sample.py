@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers.errors import FitError
+from drivers.errors import Fault, FitError, TableError
 from drivers.methods.design import make_design
 from drivers.spec.bound import Driver, DriverModel
 from drivers.spec.canonical import canonical
@@ -74,12 +74,24 @@ class DriverSample:
     @cached_property
     def centre(self) -> float:
         """The (weighted) mean of the response."""
-        return float(np.average(self.response, weights=self.weights))
+        top = power_of_two(self.response)
+        return float(np.average(self.response / top, weights=self.weights)) * top
+
+    @cached_property
+    def unit(self) -> float:
+        """A power of two as large as the response's deviations: in it no square over- or underflows."""
+        return power_of_two(self.response - self.centre)
 
     @cached_property
     def centred(self) -> Array:
-        """The response less its mean, shape (n,)."""
-        return self.response - self.centre
+        """The response less its mean, in units of `unit`, shape (n,)."""
+        return (self.response - self.centre) / self.unit
+
+
+def power_of_two(values: Array) -> float:
+    """The power of two next above the largest size of the values; dividing by it rounds nothing."""
+    largest = float(np.abs(values).max(initial=0.0))
+    return float(2.0 ** min(np.frexp(largest)[1], 1023)) if largest > 0 else 1.0
 
 
 class DriverTable:
@@ -99,6 +111,26 @@ class DriverTable:
         if np.isnan(easting).any() or np.isnan(northing).any():
             return None
         return Positions(easting, northing, table.geographic, table.cell_size)
+
+    def check_positions(self) -> None:
+        """Refuse degrees that are none.
+
+        Raises
+        ------
+        TableError
+            If a latitude lies beyond 90 degrees or a longitude beyond 360.
+        """
+        table = self._table
+        if table.easting is None or table.northing is None or not table.geographic:
+            return
+        for name, most, what in ((table.northing, 90.0, "latitude"), (table.easting, 360.0, "longitude")):
+            largest = np.nanmax(np.abs(table.values(name)), initial=0.0)
+            if largest > most:
+                message = (
+                    f"`{name}` of {table.source} holds {largest:g}, and no {what} is beyond {most:g} degrees"
+                )
+                hint = "are easting and northing exchanged, or is `crs` not that of the columns?"
+                raise TableError(Fault(message, hint=hint))
 
     def sample(
         self, partition: Partition, stratum: Stratum, renamed: Mapping[str, str] | None = None
@@ -146,10 +178,13 @@ class DriverTable:
         if not name:
             return None
         weights = _at(self._table.values(name[0]), rows)
-        bad = int((~(weights > 0)).sum())
+        bad = int((~((weights > 0) & np.isfinite(weights))).sum())
         if bad:
-            raise FitError(f"the weights `{name[0]}` are missing, zero or negative for {bad} pixels")
-        return weights
+            raise FitError(
+                f"the weights `{name[0]}` are missing, infinite, zero or negative for {bad} pixels: "
+                "a weight is a positive number, such as an area"
+            )
+        return np.asarray(weights / power_of_two(weights))
 
     def _values(self, factor: Factor) -> Array:
         """A numeric factor at every pixel of the table, NaN where a variable is missing."""
@@ -172,7 +207,11 @@ def _at(values: NDArray[Any], rows: Rows) -> NDArray[Any]:
 
 
 def _require_finite(factor: Factor, values: Array) -> None:
-    if not factor.plain and np.isinf(values).any():
+    if not np.isinf(values).any():
+        return
+    if factor.plain:
+        raise FitError(f"`{factor.label}` is infinite for some pixels: write missing values as NaN")
+    else:
         raise FitError(
             f"`{factor.label}` is infinite or undefined for some pixels: a logarithm or root of zero or "
             "less, a division by zero, or an overflow"

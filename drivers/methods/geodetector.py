@@ -15,7 +15,16 @@ import pandas as pd
 from drivers.errors import Fault, FitError, TableError
 from drivers.methods.detection import Detection, detect
 from drivers.methods.driver_sample import DriverSample, DriverTable
-from drivers.methods.geodetector_rows import geodetector_importance, geodetector_records
+from drivers.methods.geodetector_rows import (
+    breaks_rows,
+    ecological_rows,
+    fit_row,
+    geodetector_importance,
+    geodetector_records,
+    interaction_rows,
+    q_rows,
+    risk_rows,
+)
 from drivers.methods.neighbours import lattice_of
 from drivers.methods.result import Importance, Summary, frame
 from drivers.methods.scaling import coarser
@@ -54,27 +63,27 @@ class GeodetectorResult:
 
     def tidy(self) -> pd.DataFrame:
         """The factor detector: a row per driver."""
-        return frame("q", self.records["q"])
+        return frame("q", q_rows(self.detection))
 
     def glance(self) -> pd.DataFrame:
         """The fit of the whole model, one row."""
-        return frame("fit", self.records["fit"])
+        return frame("fit", [fit_row(self.detection, self.notes)])
 
     def breaks(self) -> pd.DataFrame:
         """Every candidate of every driver."""
-        return frame("breaks", self.records["breaks"])
+        return frame("breaks", breaks_rows(self.detection))
 
     def interactions(self) -> pd.DataFrame:
         """The interaction detector: a row per pair of drivers."""
-        return frame("q_interaction", self.records["q_interaction"])
+        return frame("q_interaction", interaction_rows(self.detection))
 
     def risk(self) -> pd.DataFrame:
         """The risk detector: a row per pair of classes of a driver."""
-        return frame("risk", self.records["risk"])
+        return frame("risk", risk_rows(self.detection))
 
     def ecological(self) -> pd.DataFrame:
         """The ecological detector: a row per pair of drivers."""
-        return frame("ecological", self.records["ecological"])
+        return frame("ecological", ecological_rows(self.detection, self.options))
 
     def augment(self) -> pd.DataFrame:
         """The class of every driver for every pixel with a response; the index is the row of the table.
@@ -113,6 +122,7 @@ class GeodetectorFitter:
         self._partition = partition
         self._seed = seed
         self._columns = DriverTable(model, table)
+        self._columns.check_positions()
         self._lattice: Lattice | None = None
         if model.options.scales:
             self._lattice = self._grid()
@@ -128,36 +138,46 @@ class GeodetectorFitter:
         """
         sample = self._columns.sample(self._partition, stratum)
         found = detect(sample, self._options, self._rng(stratum, "fit"))
-        years = tuple((year, self._year(stratum, year, dict(columns))) for year, columns in self._model.years)
-        return GeodetectorResult(
-            stratum.label, found, self._options, tuple(self._scaled(sample, stratum)), years, ()
-        )
+        notes: list[str] = []
+        scales = self._scaled(sample, stratum, notes)
+        years = self._years(stratum, notes)
+        return GeodetectorResult(stratum.label, found, self._options, scales, years, tuple(notes))
 
     def _rng(self, stratum: Stratum, task: str) -> np.random.Generator:
         """Each fit has its own stream, so that no stratum's numbers depend on the others."""
         own = zlib.crc32(f"{self._model.name}\n{stratum.label}\n{task}".encode())
         return np.random.default_rng([self._seed, own])
 
-    def _scaled(self, sample: DriverSample, stratum: Stratum) -> list[tuple[int, float, Detection]]:
+    def _scaled(
+        self, sample: DriverSample, stratum: Stratum, notes: list[str]
+    ) -> tuple[tuple[int, float, Detection], ...]:
         """The detectors on coarser cells; chance is not tried again there."""
         if self._lattice is None:
-            return []
+            return ()
         plain = self._options.model_copy(update={"permutations": 0, "folds": 0})
         out = []
         for scale in self._options.scales:
             rng = self._rng(stratum, f"scale {scale}")
-            coarse = coarser(sample, self._lattice, scale) if scale > 1 else sample
             side = scale * float(np.sqrt(self._lattice.height * self._lattice.width))
-            out.append((scale, side, detect(coarse, plain, rng, crossed=False)))
-        return out
+            try:
+                coarse = coarser(sample, self._lattice, scale) if scale > 1 else sample
+                out.append((scale, side, detect(coarse, plain, rng, crossed=False)))
+            except FitError as error:
+                notes.append(f"scale {scale}: {error}")
+        return tuple(out)
 
-    def _year(self, stratum: Stratum, year: int, columns: dict[str, str]) -> Detection:
-        sample = self._columns.sample(self._partition, stratum, columns)
+    def _years(self, stratum: Stratum, notes: list[str]) -> tuple[tuple[int, Detection], ...]:
+        """The detectors on the columns of each year."""
         options = self._options.model_copy(update={"folds": 0})
-        try:
-            return detect(sample, options, self._rng(stratum, f"year {year}"), crossed=False)
-        except FitError as error:
-            raise FitError(f"{year}: {error}") from None
+        out = []
+        for year, columns in self._model.years:
+            try:
+                sample = self._columns.sample(self._partition, stratum, dict(columns))
+                rng = self._rng(stratum, f"year {year}")
+                out.append((year, detect(sample, options, rng, crossed=False)))
+            except FitError as error:
+                notes.append(f"{year}: {error}")
+        return tuple(out)
 
     def _grid(self) -> Lattice:
         rows = np.arange(self._table.n)
@@ -169,7 +189,10 @@ class GeodetectorFitter:
         lattice = lattice_of(at)
         if not lattice.exact:
             raise TableError(
-                Fault(f"{name} needs pixels on a regular grid, and {self._table.source} has none")
+                Fault(
+                    f"{name} needs pixels on a regular grid, and {self._table.source} has none",
+                    hint="put the points on a grid first, or leave `scales` out",
+                )
             )
         return lattice
 

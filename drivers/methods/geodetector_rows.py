@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from drivers.methods.detection import Detection, Factor, mean_interval
 from drivers.methods.result import Importance
@@ -27,31 +28,28 @@ def geodetector_records(
 ) -> dict[str, list[Row]]:
     """The rows that one stratum adds to each table."""
     records = {
-        "fit": [_fit(found, notes)],
-        "q": [{**row, "rank": rank} for row, rank in _ranked(found)],
-        "breaks": [row for factor in found.factors for row in _breaks(factor)],
+        "fit": [fit_row(found, notes)],
+        "q": q_rows(found),
+        "breaks": breaks_rows(found),
         "risk_means": [row for factor in found.factors for row in _means(found, factor)],
     }
     if "interaction" in options.detectors:
-        records["q_interaction"] = _interactions(found)
+        records["q_interaction"] = interaction_rows(found)
     if "risk" in options.detectors:
-        records["risk"] = [row for factor in found.factors for row in _risk(found, factor)]
+        records["risk"] = risk_rows(found)
     if "ecological" in options.detectors:
-        records["ecological"] = list(_ecological(found, options))
+        records["ecological"] = ecological_rows(found, options)
     if scales:
         records["q_scales"] = [
-            {"scale": scale, "cell_size": side, **row, "rank": rank}
-            for scale, side, at in scales
-            for row, rank in _ranked(at)
+            {"scale": scale, "cell_size": side, **row} for scale, side, at in scales for row in q_rows(at)
         ]
     if years:
-        records["q_years"] = [
-            {"year": year, **row, "rank": rank} for year, at in years for row, rank in _ranked(at)
-        ]
+        records["q_years"] = [{"year": year, **row} for year, at in years for row in q_rows(at)]
     return records
 
 
-def _fit(found: Detection, notes: Sequence[str]) -> Row:
+def fit_row(found: Detection, notes: Sequence[str]) -> Row:
+    """The fit as a whole."""
     worth = [f.n_effective for f in found.factors if f.n_effective == f.n_effective]
     return {
         "method": "geodetector",
@@ -83,20 +81,21 @@ def _remarks(found: Detection) -> Iterator[str]:
         yield f"fewer than {FEW_INDEPENDENT} independent pixels, so p-values are rough: {', '.join(few)}"
 
 
-def _ranked(found: Detection) -> Iterator[tuple[Row, int | None]]:
-    """The rows of q, each with its rank; without q no rank."""
+def q_rows(found: Detection) -> list[Row]:
+    """The factor detector: a row per driver; without q it has no rank."""
     order = sorted(
         (i for i, f in enumerate(found.factors) if f.q == f.q), key=lambda i: (-found.factors[i].q, i)
     )
     ranks = {i: place + 1 for place, i in enumerate(order)}
+    rows = []
     for i, factor in enumerate(found.factors):
         chosen = factor.classes.candidate
-        yield (
+        rows.append(
             {
                 "driver": factor.label,
                 "group": factor.group,
                 "method": chosen.method if chosen is not None else "",
-                "n_classes": factor.classes.n_classes if chosen is not None else None,
+                "n_classes": chosen.n_classes if chosen is not None else None,
                 "q": factor.q,
                 "f_statistic": factor.test.f_statistic,
                 "p_value": factor.p_value,
@@ -107,9 +106,15 @@ def _ranked(found: Detection) -> Iterator[tuple[Row, int | None]]:
                 "q_crossfit": factor.q_crossfit,
                 "n": factor.classes.n,
                 "n_effective": factor.n_effective if found.errors == "effective" else None,
-            },
-            ranks.get(i),
+                "rank": ranks.get(i),
+            }
         )
+    return rows
+
+
+def breaks_rows(found: Detection) -> list[Row]:
+    """Every candidate of every driver."""
+    return [row for factor in found.factors for row in _breaks(factor)]
 
 
 def _breaks(factor: Factor) -> Iterator[Row]:
@@ -119,7 +124,7 @@ def _breaks(factor: Factor) -> Iterator[Row]:
         if candidate.limits is not None:
             text = ";".join(repr(float(v)) for v in candidate.limits)
         else:
-            text = ";".join(classes.labels)
+            text = ";".join(_quoted(label) for label in classes.labels)
         yield {
             "driver": factor.label,
             "method": candidate.method,
@@ -132,20 +137,30 @@ def _breaks(factor: Factor) -> Iterator[Row]:
         }
 
 
+def _quoted(label: str) -> str:
+    """A level in a list of levels; quoted, quotes doubled, where it holds the sign between them."""
+    return '"' + label.replace('"', '""') + '"' if ";" in label or '"' in label else label
+
+
 def _names(factor: Factor) -> tuple[str, ...]:
     """The classes as the tables name them."""
     classes = factor.classes
     return classes.labels or tuple(str(i + 1) for i in range(len(factor.sums.counts)))
 
 
+def _raw_means(found: Detection, factor: Factor) -> NDArray[np.float64]:
+    """Class means of the response as the table has it, shape (K,)."""
+    return factor.sums.means * found.sample.unit + found.sample.centre
+
+
 def _means(found: Detection, factor: Factor) -> Iterator[Row]:
     chosen = factor.classes.candidate
     limits = chosen.limits if chosen is not None else None
-    variances = factor.sums.variances
+    variances, means = factor.sums.variances, _raw_means(found, factor)
     spread = np.diag(factor.covariance) if len(factor.covariance) == len(variances) else variances * np.nan
     for i, name in enumerate(_names(factor) if chosen is not None else ()):
-        mean = float(factor.sums.means[i]) + found.sample.centre
-        sd = float(np.sqrt(variances[i]))
+        mean = float(means[i])
+        sd = float(np.sqrt(variances[i])) * found.sample.unit
         error = sd * float(np.sqrt(spread[i]))
         worth = 1.0 / spread[i] if spread[i] > 0 else float("nan")
         low, high = mean_interval(mean, error, worth)
@@ -164,15 +179,20 @@ def _means(found: Detection, factor: Factor) -> Iterator[Row]:
         }
 
 
+def risk_rows(found: Detection) -> list[Row]:
+    """The risk detector: a row per pair of classes of a driver."""
+    return [row for factor in found.factors for row in _risk(found, factor)]
+
+
 def _risk(found: Detection, factor: Factor) -> Iterator[Row]:
     if factor.null is None:
         return
-    names, means = _names(factor), factor.sums.means + found.sample.centre
-    tests = risk_tests(means, factor.sums.variances, factor.covariance)
+    names, means = _names(factor), _raw_means(found, factor)
+    tests = risk_tests(factor.sums.means, factor.sums.variances, factor.covariance)
     plain = tests
     if found.errors == "effective":
         with np.errstate(divide="ignore"):
-            plain = risk_tests(means, factor.sums.variances, np.diag(1.0 / factor.sums.counts))
+            plain = risk_tests(factor.sums.means, factor.sums.variances, np.diag(1.0 / factor.sums.counts))
     adjusted = holm(tests.p_value)
     for i, (a, b) in enumerate(zip(tests.a, tests.b, strict=True)):
         yield {
@@ -189,7 +209,8 @@ def _risk(found: Detection, factor: Factor) -> Iterator[Row]:
         }
 
 
-def _interactions(found: Detection) -> list[Row]:
+def interaction_rows(found: Detection) -> list[Row]:
+    """The interaction detector: a row per pair of drivers."""
     return [
         {
             "driver_a": pair.a.label,
@@ -205,20 +226,25 @@ def _interactions(found: Detection) -> list[Row]:
     ]
 
 
-def _ecological(found: Detection, options: GeodetectorOptions) -> Iterator[Row]:
+def ecological_rows(found: Detection, options: GeodetectorOptions) -> list[Row]:
+    """The ecological detector: a row per pair of drivers."""
     variant = options.ecological or ("gd" if options.compat else "two_sided")
+    rows = []
     for pair in found.pairs:
         worth = float(pair.n)
         if found.errors == "effective":
             worth = float(np.nanmin([pair.a.n_effective, pair.b.n_effective, worth]))
         test = ecological_test(pair.q_a, pair.q_b, worth - 1.0, variant)
-        yield {
-            "driver_a": pair.a.label,
-            "driver_b": pair.b.label,
-            "f_statistic": test.f_statistic,
-            "p_value": test.p_value,
-            "df": worth - 1.0,
-        }
+        rows.append(
+            {
+                "driver_a": pair.a.label,
+                "driver_b": pair.b.label,
+                "f_statistic": test.f_statistic,
+                "p_value": test.p_value,
+                "df": worth - 1.0,
+            }
+        )
+    return rows
 
 
 def geodetector_importance(found: Detection) -> list[Importance]:

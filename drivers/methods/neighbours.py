@@ -53,6 +53,8 @@ def find_neighbours(sample: DriverSample) -> Neighbours:
     if at is None:
         return Neighbours(None, INDEPENDENT)
     lattice = lattice_of(at)
+    if lattice.shape == (1, 1):  # one place for all pixels says nothing about neighbours
+        return Neighbours(None, INDEPENDENT)
     return Neighbours(lattice, fit_correlogram(sample.response, lattice))
 
 
@@ -64,16 +66,24 @@ def lattice_of(at: Positions) -> Lattice:
 
 
 def spatial_folds(
-    sample: DriverSample, neighbours: Neighbours, folds: int, side: float | None, rng: np.random.Generator
-) -> Folds:
-    """The fold of every pixel, shape (n,): whole square blocks, or single pixels without coordinates."""
-    at = sample.positions
-    if at is None:
-        return np.asarray(rng.permutation(np.arange(sample.n) % folds), dtype=np.uint8)
+    n: int, neighbours: Neighbours, folds: int, side: float | None, rng: np.random.Generator
+) -> tuple[Folds, int] | None:
+    """The fold of every pixel, shape (n,), and their number: whole square blocks, or single pixels.
+
+    Fewer folds than asked for where there are fewer blocks; None where there are not two.
+    """
+    lattice = neighbours.lattice
+    if lattice is None:
+        folds = min(folds, n)
+        return (np.asarray(rng.permutation(np.arange(n) % folds), dtype=np.uint8), folds) if n > 1 else None
+    # The lattice's own places: empty land is narrowed there, and longitude and latitude are km.
+    east = np.asarray(lattice.column * lattice.width, dtype=np.float64)
+    north = np.asarray(lattice.row * lattice.height, dtype=np.float64)
     if side is None:
-        side = block_side(neighbours.correlogram, at.easting, at.northing, geographic=at.geographic)
-    blocks = square_blocks(at.easting, at.northing, side, geographic=at.geographic)
-    return block_folds(blocks, folds, rng)
+        side = block_side(neighbours.correlogram, east, north)
+    blocks = square_blocks(east, north, max(side, min(lattice.width, lattice.height)))
+    folds = min(folds, int(blocks.max()) + 1)
+    return (block_folds(blocks, folds, rng), folds) if folds > 1 else None
 
 
 def independent_covariance(codes: Codes, counts: Array, weights: Array | None) -> Array:

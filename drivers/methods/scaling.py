@@ -34,6 +34,7 @@ def coarser(sample: DriverSample, lattice: Lattice, scale: int) -> DriverSample:
     FitError
         If no cell has enough pixels.
     """
+    sample = _by_place(sample, lattice)
     rows, columns = lattice.row[sample.rows] // scale, lattice.column[sample.rows] // scale
     width = lattice.shape[1] // scale + 1
     cells, cell = np.unique(rows * width + columns, return_inverse=True)
@@ -78,6 +79,25 @@ def coarser(sample: DriverSample, lattice: Lattice, scale: int) -> DriverSample:
         weights=None if sample.weights is None else np.bincount(at, weights, count).astype(np.float64),
         positions=positions,
         dropped=0,
+    )
+
+
+def _by_place(sample: DriverSample, lattice: Lattice) -> DriverSample:
+    """The sample in the order of the map: sums, and so ties, then do not depend on the table's order."""
+    order = np.argsort(lattice.cell[sample.rows], kind="stable")
+    at = sample.positions
+    if at is not None:
+        at = replace(at, easting=at.easting[order], northing=at.northing[order])
+    return DriverSample(
+        rows=sample.rows[order],
+        response=sample.response[order],
+        drivers=tuple(
+            replace(d, values=d.values[order]) if isinstance(d, Numbers) else replace(d, codes=d.codes[order])
+            for d in sample.drivers
+        ),
+        weights=None if sample.weights is None else sample.weights[order],
+        positions=at,
+        dropped=sample.dropped,
     )
 
 

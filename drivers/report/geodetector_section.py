@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -149,7 +150,7 @@ def _folded(figures: Mapping[str, str], stem: str, others: Sequence[str]) -> dic
 
 def break_words(row: FactorRow) -> list[str]:
     """The limits of the classes at readable digits; the levels of a categorical driver as they are."""
-    parts = [part for part in row.breaks.split(";") if part]
+    parts = next(csv.reader([row.breaks], delimiter=";"), [])  # a level that holds `;` is quoted
     if row.method == "categorical":
         return parts
     try:

@@ -17,7 +17,7 @@ EQUIVALENCE_BOUND = 0.05
 class Options(BaseModel):
     """What all option tables share: unknown keys are faults, values do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
 
 
 class Prune(Options):

@@ -36,6 +36,9 @@ NEIGHBOUR = 4
 square grid and 1.09 / √density for points at random; so about one point per cell either way, and cells
 follow the density where the points are, not the empty land between clusters."""
 
+SHORT_GAP = 100
+"""Empty lines that are never narrowed: a grid of a few pixels may be as wide."""
+
 PROBES = 20_000
 """Points whose neighbours are looked up for that median; more do not change its second digit."""
 
@@ -138,7 +141,8 @@ def make_lattice(
     -----
     The step of each axis is found from the differences of its distinct coordinates, so order, gaps and
     missing rows do not matter. Where there is none (see `OFF_GRID`, `SPARSEST`), the cell is the median
-    distance to the fourth nearest point.
+    distance to the fourth nearest point. Empty land wider than all the land with pixels is narrowed to that:
+    a stray coordinate then costs nothing, and islands seem nearer than they are, which errs on the safe side.
 
     Examples
     --------
@@ -157,10 +161,11 @@ def make_lattice(
     else:
         steps, exact = find_steps(x, y)
         room = max(SMALL_GRID, SPARSEST * len(x))
-        if not exact or cells(x, y, *steps) > room:
+        if not exact or cells(close_gaps(x, steps[0]), close_gaps(y, steps[1]), *steps) > room:
             size = scattered_cell(x, y)
             steps, exact = (size, size), False
     width, height = steps
+    x, y = close_gaps(x, width), close_gaps(y, height)
     times = 1
     while cells(x, y, width * times, height * times) > most_cells:
         # Whole multiples keep the number of pixels per cell even on a regular grid.
@@ -169,6 +174,23 @@ def make_lattice(
     column, row = (place(v, s / times, times, exact) for v, s in ((x, width), (y, height)))
     shape = (int(row.max()) + 1, int(column.max()) + 1)
     return Lattice(row, column, shape, float(height), float(width), exact and times == 1)
+
+
+def close_gaps(values: Array, step: float) -> Array:
+    """Coordinates whose empty stretches are no longer than all stretches with pixels together, shape (n,).
+
+    Nor shorter than `SHORT_GAP` steps, where they were longer.
+
+    Examples
+    --------
+    >>> close_gaps(np.array([0.0, 1.0, 2.0, 1e6]), 1.0).tolist()
+    [0.0, 1.0, 2.0, 102.0]
+    """
+    lines, inverse = np.unique(np.rint((values - values.min()) / step), return_inverse=True)
+    excess = np.maximum(np.diff(lines) - max(len(lines) + 1, SHORT_GAP), 0.0) * step
+    if not excess.any():
+        return values
+    return np.asarray(values - np.concatenate([[0.0], np.cumsum(excess)])[inverse])
 
 
 def place(values: Array, step: float, times: int, exact: bool) -> NDArray[np.intp]:

@@ -23,6 +23,9 @@ Indices = NDArray[np.intp]
 FEWEST_IN_CLASS = 2
 """A class of one pixel explains itself; such a candidate cannot be chosen (GD's rule too)."""
 
+ROUNDINGS = 8
+"""Roundings of a mean square, beside those of its sum."""
+
 SAME = 1e-12
 """q that differ by less come from the same classes."""
 
@@ -57,10 +60,14 @@ class ClassSums:
     def variances(self) -> Array:
         """Variances of the response in the classes, shape (K,); divisor n - 1, NaN for a single pixel.
 
-        With weights, n is Kish's number of pixels that count alike, and the sum of squares is scaled to it.
+        Weighted squares over the sum of weights, times n / (n - 1). What rounding leaves of a class of equal
+        values is 0.
         """
         with np.errstate(invalid="ignore", divide="ignore"):
-            spread = np.maximum(self.squares / self.weights - self.means**2, 0.0)
+            square = self.squares / self.weights
+            spread = square - self.means**2
+            rounding = np.finfo(np.float64).eps * (ROUNDINGS + np.sqrt(self.counts)) * square
+            spread = np.where(spread > rounding, spread, 0.0)
             return np.where(self.counts > 1, spread * self.counts / (self.counts - 1), np.nan)
 
 
