@@ -77,7 +77,8 @@ def test_text_columns_are_those_without_a_unit() -> None:
     tables = fake_run().tables
     assert {"model", "stratum", "response", "term", "via", "message", "status"} <= TEXT_COLUMNS
     assert {name for name, column in COLUMNS.items() if not column.unit} - TEXT_COLUMNS == {
-        "selects_on_response"
+        "selects_on_response",
+        "chosen",
     }
     for frame in tables.values():
         numbers = {
