@@ -37,6 +37,7 @@ check: $(READY) ## lint, formatting, types, and the floors of the house
 bench: $(READY) ## time and memory of a fit by number of pixels
 	$(BIN)/python tests/benchmarks/bench_psem.py
 	$(BIN)/python tests/benchmarks/bench_geodetector.py
+	$(BIN)/python tests/benchmarks/bench_brt.py
 
 calibrate: $(READY) ## rates of false alarms of the geodetector (half an hour)
 	$(BIN)/python tests/calibration/geodetector_size.py

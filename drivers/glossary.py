@@ -23,6 +23,13 @@ COLUMNS: dict[str, Column] = {
     "aic_dsep": Column("Its d-sep form, C + 2K.", "1"),
     "aicc": Column("AIC corrected for small samples, summed over equations.", "1"),
     "aicc_dsep": Column("The d-sep form corrected for small samples, C + 2K n / (n - K - 1).", "1"),
+    "applicable": Column(
+        "Share of the stratum's pixels inside the area of applicability: no less like the training "
+        "pixels than these are like those of other folds.",
+        "1",
+    ),
+    "auc": Column("Area under the ROC curve, for a binomial response.", "1"),
+    "bag_fraction": Column("Share of pixels behind each tree.", "1"),
     "bic": Column("Bayesian information criterion, summed over equations.", "1"),
     "breaks": Column(
         "Limits of the classes from the lowest value to the highest, joined by `;`; of a "
@@ -38,7 +45,7 @@ COLUMNS: dict[str, Column] = {
     "chisq": Column("χ² of the model against its saturated form.", "1"),
     "chisq_df": Column("Degrees of freedom of χ²: paths that are missing.", "1"),
     "chisq_p": Column("p-value of χ².", "1"),
-    "chosen": Column("Whether this candidate is the one that the driver's other rows use."),
+    "chosen": Column("Whether this candidate or setting is the one that the other rows use."),
     "class": Column("A class of a driver: its number from the lowest, or the level of a categorical driver."),
     "class_a": Column("The first class of a pair, as `class`."),
     "class_b": Column("The second class of a pair, as `class`."),
@@ -46,6 +53,7 @@ COLUMNS: dict[str, Column] = {
     "conf_low": Column("Lower end of the 95 % confidence interval of `estimate`.", "as estimate"),
     "delta_aicc": Column("AICc after the step minus AICc before it.", "1"),
     "delta_c": Column("Fisher's C after the step minus Fisher's C before it.", "1"),
+    "deviance": Column("Mean deviance per pixel of the family, in gbm's convention.", "1"),
     "df": Column("Degrees of freedom of the test, the residual ones of an F; empty for a z test.", "1"),
     "driver": Column(
         "The cause: a driver, a dummy or product of drivers, or a composite; empty for a group."
@@ -62,6 +70,7 @@ COLUMNS: dict[str, Column] = {
     "fishers_c": Column("Fisher's C, -2 Σ ln p over the independence claims.", "1"),
     "fishers_c_df": Column("Its degrees of freedom, twice the number of claims.", "1"),
     "fishers_c_p": Column("Its p-value.", "1"),
+    "fold": Column("Number of the fold, from 1; `all` for pooled out-of-fold predictions."),
     "gap": Column(
         "Proven bound on how far natural breaks can be from the optimum, as a share of the "
         "total sum of squares; 0 is the optimum.",
@@ -69,12 +78,18 @@ COLUMNS: dict[str, Column] = {
     ),
     "given": Column("What an independence claim is conditioned on."),
     "group": Column("The driver group that a driver belongs to; empty for none."),
-    "kind": Column("`direct`, `indirect` (one specific path), `total_indirect` (their sum) or `total`."),
+    "kind": Column(
+        "Of an effect: `direct`, `indirect` (one specific path), `total_indirect` (their sum) or `total`; "
+        "of a curve: `partial` dependence or `accumulated` local effect."
+    ),
+    "learning_rate": Column("Shrinkage of each tree.", "1"),
+    "level": Column("A level of a categorical driver; empty for a number."),
     "log_p": Column("Natural logarithm of p_value, exact where p_value underflows to 0.", "1"),
     "logl": Column("Maximised log-likelihood, summed over equations.", "1"),
     "lower": Column(
         "Lower limit of a class, not in it unless it is the lowest; empty for a level.", "driver"
     ),
+    "mae": Column("Mean absolute error of held-out predictions.", "response"),
     "max": Column("Largest value of the response.", "response"),
     "max_partial_r": Column("The claim with the largest |partial r|: its partial r.", "1"),
     "max_partial_r_high": Column("Upper end of that partial r's 95 % confidence interval.", "1"),
@@ -82,16 +97,22 @@ COLUMNS: dict[str, Column] = {
     "mean": Column("Mean of the response.", "response"),
     "mean_a": Column("Mean of the response in the first class.", "response"),
     "mean_b": Column("Mean of the response in the second class.", "response"),
-    "measure": Column("How importance is measured: `q`."),
+    "measure": Column(
+        "How importance is measured: `q`, `gain` (relative influence), `shap` (mean |SHAP|), `shapley` (of "
+        "the game of groups), `permutation` (rise of the error); of an interaction `h_statistic`."
+    ),
     "message": Column("What a reader of the fit must know: why it failed, or what to be careful about."),
     "method": Column(
-        "The method of a fit (`psem`, `geodetector`); in q.csv and its kin the rule behind the breaks."
+        "The method of a fit (`psem`, `geodetector`, `brt`); in q.csv and its kin the rule behind the breaks."
     ),
     "min": Column("Smallest value of the response.", "response"),
     "model": Column("Name of the model file."),
     "n": Column("Pixels: of the stratum (strata.csv), of a class, or used by the fit.", "rows"),
     "n_classes": Column("Number of classes.", "1"),
     "n_effective": Column("Number of independent pixels that the pixels are worth.", "rows"),
+    "n_test": Column("Pixels that were predicted.", "rows"),
+    "n_train": Column("Pixels that the forest was grown on.", "rows"),
+    "n_trees": Column("Number of trees.", "1"),
     "op": Column("`~` path, `~~` correlated errors, `<~` weight of a composite's member."),
     "p_adjusted": Column("p_value adjusted for the number of pairs of classes of the driver (Holm).", "1"),
     "p_block": Column("p-value from spatial blocks.", "1"),
@@ -124,18 +145,27 @@ COLUMNS: dict[str, Column] = {
     "r2": Column(
         "Share of variance accounted for: by the fixed part, Nagelkerke's for binomial and poisson.", "1"
     ),
+    "r2_block": Column("R² of predictions for other spatial blocks, pooled.", "1"),
     "r2_conditional": Column("Share accounted for by fixed part and random intercept together.", "1"),
+    "r2_gap": Column("r2_random - r2_block: what random folds owe to neighbours.", "1"),
+    "r2_holdout": Column("R² on the holdout.", "1"),
+    "r2_random": Column("R² of predictions for random folds, pooled.", "1"),
     "rank": Column("1 for the largest, among the rows of a model, stratum and kind.", "1"),
     "reason": Column("Why a candidate has no breaks or no q; empty where it has."),
     "response": Column("The effect: the variable or composite on the left of an equation."),
+    "rmse": Column("Root mean squared error of held-out predictions.", "response"),
     "rmsea": Column("Root mean square error of approximation.", "1"),
     "scale": Column("Cell size as a multiple of the table's.", "1"),
+    "scheme": Column(
+        "How pixels were held out: `holdout`, `random` folds, or folds of whole spatial `block`s."
+    ),
     "sd": Column("Standard deviation of the response, divisor n - 1.", "response"),
     "selects_on_response": Column("Whether the stratum is cut on the response, which shrinks slopes."),
     "share": Column(
         "Pixels of the stratum over pixels of the table; importance over its sum over drivers.", "1"
     ),
     "source": Column("Where a planted number comes from: `paper`, `adjusted` or `filled`."),
+    "spread": Column("Standard deviation over the forests of the folds.", "as value"),
     "srmr": Column("Standardised root mean square residual.", "1"),
     "statistic": Column("t, z or, for a categorical driver's joint row, F (χ² for a GLM).", "1"),
     "status": Column("`ok` or `failed`."),
@@ -143,16 +173,19 @@ COLUMNS: dict[str, Column] = {
     "std_estimate": Column("`estimate` in sds of the response per sd of the term.", "1"),
     "step": Column("Number of the step, from 1.", "1"),
     "stratum": Column("`all`, `family=level`, or `family=level,family=level`."),
+    "strength": Column("Size of an interaction in units of the link: root of H's numerator.", "1"),
     "term": Column("The right side: a variable, function, dummy, product, or composite."),
     "tli": Column("Tucker-Lewis index.", "1"),
+    "tree_complexity": Column("Splits of a tree.", "1"),
     "type": Column(
         "Kind of interaction: `Enhance, nonlinear`, `Independent`, `Enhance, bi-`, `Weaken, "
         "uni-` or `Weaken, nonlinear`."
     ),
     "upper": Column("Upper limit of a class, in it; empty for a level.", "driver"),
-    "value": Column("The importance, in units of its measure.", "1"),
+    "value": Column("The importance, or the height of a curve, in units of its measure.", "1"),
     "verdict": Column("The field's rule: `accepted` if P >= 0.05 and C/df <= 2, `rejected`, or `saturated`."),
     "via": Column("The path that the effect takes, `climate -> soil -> NEP`."),
+    "x": Column("A value of the driver; empty for a level.", "driver"),
     "year": Column("The year whose columns were used.", "1"),
 }
 
@@ -177,6 +210,7 @@ TABLES: dict[str, tuple[str, ...]] = {
         *("r2", "status", "message", "aic_dsep", "aicc_dsep", "verdict"),
         *("max_partial_r", "max_partial_r_low", "max_partial_r_high"),
         *("equivalence_bound", "equivalence_p", "equivalence_verdict", "errors"),
+        *("n_trees", "r2_holdout", "r2_random", "r2_block", "r2_gap", "applicable"),
     ),
     "r2": (*_MODEL, "response", "r2", "r2_conditional"),
     "effects": (
@@ -189,7 +223,19 @@ TABLES: dict[str, tuple[str, ...]] = {
         *("step", "action", "response", "term", "p_value"),
         *("fishers_c", "fishers_c_df", "fishers_c_p", "aicc", "delta_c", "delta_aicc"),
     ),
-    "importance": (*_MODEL, "driver", "group", "measure", "value", "share", "rank"),
+    "importance": (*_MODEL, "driver", "group", "measure", "value", "share", "rank", "spread"),
+    "cv": (
+        *_MODEL,
+        *("scheme", "fold", "n_train", "n_test", "r2", "rmse", "mae"),
+        *("deviance", "auc"),
+    ),
+    "tuning": (
+        *_MODEL,
+        *("tree_complexity", "learning_rate", "bag_fraction", "n_trees", "rmse", "r2", "chosen"),
+        "deviance",
+    ),
+    "tree_interactions": (*_MODEL, "driver_a", "driver_b", "measure", "value", "rank", "strength"),
+    "curves": (*_MODEL, "driver", "group", "kind", "x", "level", "value"),
     "q": (
         *_MODEL,
         *("driver", "group", "method", "n_classes", "q", "f_statistic", "p_value", "rank"),

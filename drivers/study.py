@@ -18,9 +18,8 @@ import pandas as pd
 from drivers.effects import effect_records
 from drivers.errors import FitError, Place
 from drivers.glossary import TABLES
-from drivers.importance import importance_rows
+from drivers.importance import importance_records
 from drivers.methods import METHODS, Result
-from drivers.methods.geodetector import GeodetectorResult
 from drivers.methods.psem import PsemResult
 from drivers.methods.result import frame
 from drivers.progress import Reporter, Silent
@@ -39,7 +38,7 @@ from drivers.table import (
 
 Reporting = Callable[[int], AbstractContextManager[Reporter]]
 
-PACKAGES = ("ecodrivers", "numpy", "scipy", "pandas", "pyarrow", "statsmodels", "patsy")
+PACKAGES = ("ecodrivers", "numpy", "scipy", "pandas", "pyarrow", "statsmodels", "patsy", "xgboost")
 """The packages whose versions can change a number in a table."""
 
 
@@ -138,9 +137,7 @@ def _derived(result: Result) -> dict[str, list[dict[str, Any]]]:
     """The rows that follow from a result, beside its own."""
     if isinstance(result, PsemResult):
         return {"effects": effect_records(result)}
-    if isinstance(result, GeodetectorResult):
-        return {"importance": importance_rows(result.importance)}
-    return {}
+    return importance_records(result)
 
 
 def check(spec: str | Path) -> tuple[StudySpec, PixelTable, Partition]:

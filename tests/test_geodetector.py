@@ -127,14 +127,14 @@ def test_verbs_of_a_result() -> None:
     means = data.y.groupby(classes.x_class, observed=True).mean()
     risk_means = pd.DataFrame(found.records["risk_means"]).query("driver == 'x'")
     np.testing.assert_allclose(risk_means["mean"], means.sort_index(key=lambda s: s.astype(int)))
-    assert {(i.driver, i.measure) for i in found.importance} == {("x", "q"), ("zone", "q")}
+    assert {(i.driver, i.measure) for i in found.measured()} == {("x", "q"), ("zone", "q")}
 
 
 def test_importance_of_a_group_is_its_best_pair() -> None:
     data = pixels()
     found = detect("y ~ x + z + noise", data, groups={"both": ["x", "z"], "other": ["noise"]})
     pairs = found.interactions().set_index(["driver_a", "driver_b"]).q_ab
-    by_group = {i.group: i.value for i in found.importance if not i.driver}
+    by_group = {i.group: i.value for i in found.measured() if not i.driver}
     assert by_group["both"] == pairs["x", "z"]
     assert by_group["other"] == found.tidy().set_index("driver").q["noise"]
 

@@ -19,6 +19,15 @@ CONTRACT = {
     "fit": "method n n_effective fishers_c fishers_c_df fishers_c_p c_per_df chisq chisq_df chisq_p aic aicc "
     "bic logl cfi tli rmsea srmr r2 status message",
     "r2": "response r2",
+    "importance": "driver group measure value share rank",
+    "cv": "scheme fold n_train n_test r2 rmse mae",
+    "tuning": "tree_complexity learning_rate bag_fraction n_trees rmse r2 chosen",
+    "tree_interactions": "driver_a driver_b measure value rank",
+    "q": "driver group method n_classes q f_statistic p_value rank",
+    "breaks": "driver method n_classes breaks q chosen",
+    "q_interaction": "driver_a driver_b q_a q_b q_ab type",
+    "risk": "driver class_a class_b mean_a mean_b statistic df p_value",
+    "ecological": "driver_a driver_b f_statistic p_value",
     "effects": "driver group response kind via estimate std_estimate std_error conf_low conf_high p_value",
 }
 """DESIGN, section 5: the columns after model and stratum. Further ones may follow, never stand between."""

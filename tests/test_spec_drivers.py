@@ -80,7 +80,7 @@ FAULTS = {
         "`TEM:PRE` is a product, and a geodetector crosses drivers itself\n"
         "  formula, line 1:  NEP ~ TEM:PRE\n"
         "                          ^^^^^^^\n"
-        "  leave it out: every pair of drivers is tried anyway"
+        "  leave it out: drivers are crossed anyway"
     ),
     "NEP ~ poly(TEM, 2)": (
         "`poly(TEM, 2)` is several columns; a geodetector needs no powers\n"

@@ -330,14 +330,14 @@ def test_cycle_whole() -> None:
 
 
 FILES = {
-    "method: brt\nformula: NEP ~ TEM\noptions: {n_trees: 3}\n": (
-        "method `brt` is not in this version of ecodrivers; it has: psem, geodetector\n"
-        "  models/paths.yaml, line 1:  method: brt\n" + 38 * " " + "^^^"
+    "method: lsem\nformula: NEP ~ TEM\noptions: {n_trees: 3}\n": (
+        "method `lsem` is not in this version of ecodrivers; it has: psem, geodetector, brt\n"
+        "  models/paths.yaml, line 1:  method: lsem\n" + 38 * " " + "^^^^"
     ),
     "method: pesm\nformula: NEP ~ TEM\n": (
         "`pesm` is not a method\n"
         "  models/paths.yaml, line 1:  method: pesm\n" + 38 * " " + "^^^^\n"
-        "  did you mean `psem`?  known: psem, geodetector"
+        "  did you mean `psem`?  known: psem, geodetector, brt"
     ),
     "formula: NEP ~ TEM\n": "the key `method` is missing\n  models/paths.yaml",
     "method: psem\nformula:\n": (

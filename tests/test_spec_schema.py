@@ -18,6 +18,7 @@ GOOD = {
         "{method: psem, formula: y ~ x, options: {errors: effective, prune: {p_value: 0.05}}}",
         "{method: psem, title: t, formula: y ~ x, family: poisson, composite: {a: pc1, b: {x: 1, y: 0.5}}}",
         "{method: psem, formula: y ~ x, options: {family: {y: binomial}, composite: fixed}}",
+        "{method: brt, formula: y ~ x, family: poisson, options: {tree_complexity: [1, 5], n_trees: auto}}",
         "{method: geodetector, formula: y ~ x, options: {compat: GD, discretize: {methods: [sd, optimal], "
         "classes: [3, 8], per_driver: {x: {breaks: [1, 2.5]}}}, scales: [1, 2], permutations: 0}}",
     ],
@@ -37,6 +38,7 @@ BAD = {
         "{method: psem, formula: y ~ x, titel: t}",
         "{method: geodetector, formula: y ~ x, options: {prune: true}}",
         "{method: geodetector, formula: y ~ x, family: poisson}",
+        "{method: brt, formula: y ~ x, options: {learning_rate: [0.01, 2]}}",
     ],
     "study.schema.json": ["{study: a}", "{study: a, table: {path: a.csv}, sede: 1}"],
 }

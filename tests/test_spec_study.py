@@ -259,10 +259,10 @@ ACCEPTANCE = {
     ),
     "method to come": (
         KEELEY,
-        "method: brt\nformula: rich ~ fire\noptions: {n_trees: 9}\n",
-        "SpecError: method `brt` is not in this version of ecodrivers; it has: psem, geodetector\n"
-        "  models/paths.yaml, line 1:  method: brt\n"
-        "                                      ^^^",
+        "method: lsem\nformula: rich ~ fire\noptions: {n_trees: 9}\n",
+        "SpecError: method `lsem` is not in this version of ecodrivers; it has: psem, geodetector, brt\n"
+        "  models/paths.yaml, line 1:  method: lsem\n"
+        "                                      ^^^^",
     ),
     "change": (
         KEELEY + "change: {trend: rich}\n",

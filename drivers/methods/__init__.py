@@ -9,9 +9,17 @@ from drivers.methods.result import Fitter, Result
 from drivers.spec.bound import BoundModel
 from drivers.table import Partition, PixelTable
 
+
+def _brt(model: BoundModel, table: PixelTable, partition: Partition, seed: int) -> Fitter:
+    from drivers.methods import brt  # xgboost takes a second to import, and only trees need it
+
+    return brt.fitter(model, table, partition, seed)
+
+
 METHODS: dict[str, Callable[[BoundModel, PixelTable, Partition, int], Fitter]] = {
     "psem": psem.fitter,
     "geodetector": geodetector.fitter,
+    "brt": _brt,
 }
 """A method's name -> the function that prepares a model on a table, to be fitted stratum by stratum.
 

@@ -155,12 +155,15 @@ class DriverTable:
         found = _at(response, rows)
         _require_finite(target, found)
         weights = self._weights(rows)
-        drivers = tuple(self._driver(driver, renamed or {}, rows) for driver in self._model.drivers)
+        drivers = tuple(self.driver(driver, rows, renamed or {}) for driver in self._model.drivers)
         dropped = stratum.rows - len(rows)
         return DriverSample(rows, found, drivers, weights, self.positions(rows), dropped)
 
-    def _driver(self, driver: Driver, renamed: Mapping[str, str], rows: Rows) -> Numbers | Levels:
-        factor = _renamed(driver.factor, renamed)
+    def driver(
+        self, driver: Driver, rows: Rows, renamed: Mapping[str, str] | None = None
+    ) -> Numbers | Levels:
+        """One driver at some rows."""
+        factor = _renamed(driver.factor, renamed or {})
         if not factor.categorical:
             values = _at(self._values(factor), rows)
             _require_finite(factor, values)

@@ -56,8 +56,7 @@ class GeodetectorResult:
         """The rows that the result adds to each table."""
         return geodetector_records(self.detection, self.options, self.scales, self.years, self.notes)
 
-    @property
-    def importance(self) -> list[Importance]:
+    def measured(self) -> list[Importance]:
         """q of every driver and group."""
         return geodetector_importance(self.detection)
 
@@ -117,14 +116,15 @@ class GeodetectorFitter:
 
     def __init__(self, model: DriverModel, table: PixelTable, partition: Partition, seed: int) -> None:
         self._model = model
-        self._options = model.options
+        assert isinstance(model.options, GeodetectorOptions)
+        self._options: GeodetectorOptions = model.options
         self._table = table
         self._partition = partition
         self._seed = seed
         self._columns = DriverTable(model, table)
         self._columns.check_positions()
         self._lattice: Lattice | None = None
-        if model.options.scales:
+        if self._options.scales:
             self._lattice = self._grid()
         self.warnings = self._warnings()
 

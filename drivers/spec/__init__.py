@@ -4,7 +4,7 @@ from drivers.spec.bind import bind
 from drivers.spec.bound import BoundModel, Composite, Driver, DriverModel, Equation, PathModel
 from drivers.spec.condition import Condition, parse_condition
 from drivers.spec.model import ModelFile, model_from_text, read_model
-from drivers.spec.options import GeodetectorOptions, PsemOptions
+from drivers.spec.options import BrtOptions, GeodetectorOptions, PsemOptions
 from drivers.spec.roles import Variable
 from drivers.spec.strata import ConditionFamily, LevelFamily
 from drivers.spec.study import FitRequest, StudySpec, TableSource, read_spec
@@ -12,6 +12,7 @@ from drivers.spec.vocabulary import Vocabulary
 
 __all__ = [
     "BoundModel",
+    "BrtOptions",
     "Composite",
     "Condition",
     "ConditionFamily",

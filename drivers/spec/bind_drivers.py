@@ -1,17 +1,18 @@
-"""A model of one response and its drivers (geodetector): every name known, every rule kept."""
+"""A model of one response and its drivers (geodetector, brt): every name known, every rule kept."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import cast
 
 from drivers.errors import Fault, propose
-from drivers.spec.bound import Driver, DriverModel
+from drivers.spec.bound import Driver, DriverModel, TreeFamily
 from drivers.spec.canonical import canonical, names_in
 from drivers.spec.expand import expand
 from drivers.spec.formula import ParsedEquation
 from drivers.spec.lookup import LeftSide, Lookup
 from drivers.spec.model import ModelFile
-from drivers.spec.options import GeodetectorOptions
+from drivers.spec.options import BrtOptions, GeodetectorOptions
 from drivers.spec.places import KeyPath
 from drivers.spec.terms import Call, Factor, Name, Span, Term
 from drivers.spec.tokens import Refused
@@ -31,7 +32,7 @@ def bind_drivers(model: ModelFile, vocabulary: Vocabulary, faults: list[Fault]) 
 
 class _Binder:
     def __init__(self, model: ModelFile, vocabulary: Vocabulary, faults: list[Fault]) -> None:
-        assert isinstance(model.options, GeodetectorOptions)
+        assert isinstance(model.options, GeodetectorOptions | BrtOptions)
         self.options = model.options
         self.model = model
         self.words = vocabulary
@@ -69,6 +70,7 @@ class _Binder:
             drivers=drivers,
             years=years,
             options=self.options,
+            family=cast(TreeFamily, self.model.family),
         )
 
     def _fault(self, message: str, at: Name | Call | Span, hint: str = "") -> None:
@@ -121,7 +123,7 @@ class _Binder:
         span = Span(min(n.span.start for n in names), max(n.span.end for n in names))
         if len(term.factors) > 1:
             message = f"`{term.text}` is a product, and a {self.model.method} crosses drivers itself"
-            self._fault(message, span, "leave it out: every pair of drivers is tried anyway")
+            self._fault(message, span, "leave it out: drivers are crossed anyway")
             return
         call = term.factors[0].expression
         if isinstance(call, Call) and call.function == "poly":
@@ -147,10 +149,18 @@ class _Binder:
         return tuple(made)
 
     def _check_options(self, drivers: Sequence[Driver], columns: Collection[str]) -> None:
+        weights = self.options.weights
+        if weights is not None and weights in columns:
+            message = f"`{weights}` is in the formula and cannot be the weights of the pixels"
+            self.faults.append(Fault(message, self.model.places.value(("options", "weights"))))
+        if isinstance(self.options, GeodetectorOptions):
+            self._check_breaks(self.options, drivers)
+
+    def _check_breaks(self, options: GeodetectorOptions, drivers: Sequence[Driver]) -> None:
         labels = [d.label for d in drivers]
         at: KeyPath = ("options", "discretize", "per_driver")
         categorical = {d.label for d in drivers if d.factor.categorical}
-        for name, given in self.options.discretize.per_driver.items():
+        for name, given in options.discretize.per_driver.items():
             place = self.model.places.key((*at, name))
             if name not in labels and self.model.whole and labels:
                 message = f"`per_driver` names `{name}`, which is no driver of model `{self.model.name}`"
@@ -161,16 +171,12 @@ class _Binder:
             if given.breaks is not None and (given.methods or given.classes):
                 message = f"`per_driver` gives `{name}` both breaks and a choice of rules"
                 self.faults.append(Fault(message, place, "keep one of them"))
-        weights = self.options.weights
-        if weights is not None and weights in columns:
-            message = f"`{weights}` is in the formula and cannot be the weights of the pixels"
-            self.faults.append(Fault(message, self.model.places.value(("options", "weights"))))
 
     def _years(
         self, columns: Sequence[str], response: Name
     ) -> tuple[tuple[int, tuple[tuple[str, str], ...]], ...]:
         """The columns of every year of `over_years`."""
-        if not self.options.over_years:
+        if not isinstance(self.options, GeodetectorOptions) or not self.options.over_years:
             return ()
         series = dict(self.words.series)
         place = self.model.places.key(("options", "over_years"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from drivers.errors import Fault, propose
 from drivers.spec.bound import Composite, Equation, Family, PathModel
@@ -244,7 +245,7 @@ class _Binder:
 
     def _family(self, node: str) -> Family:
         family = self.model.family
-        return family.get(node, "gaussian") if isinstance(family, Mapping) else family
+        return family.get(node, "gaussian") if isinstance(family, Mapping) else cast(Family, family)
 
     def _check_families(self) -> None:
         if not isinstance(self.model.family, Mapping) or not self.model.whole:

@@ -6,10 +6,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
-from drivers.spec.options import GeodetectorOptions, Options, PsemOptions
+from drivers.spec.options import BrtOptions, GeodetectorOptions, Options, PsemOptions
 from drivers.spec.terms import Factor, Term
 
 Family = Literal["gaussian", "binomial", "poisson"]
+TreeFamily = Literal["gaussian", "binomial", "poisson", "gamma", "tweedie", "quantile"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,9 @@ class DriverModel(BoundModel):
     """Each once, in the study's order, a column before its functions."""
     years: tuple[tuple[int, tuple[tuple[str, str], ...]], ...] = ()
     """For every year of `over_years`: (variable, its column in that year)."""
-    options: GeodetectorOptions
+    options: GeodetectorOptions | BrtOptions
+    family: TreeFamily = "gaussian"
+    """brt only."""
 
     def subjects(self, declared: Collection[str]) -> list[str]:
         """Its one response."""

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Literal, cast
 
 from drivers.errors import Fault, Place, SpecError, propose
-from drivers.spec.bound import Family
+from drivers.spec.bound import Family, TreeFamily
 from drivers.spec.document import Document, load_document
 from drivers.spec.formula import ParsedEquation, parse_formula
-from drivers.spec.options import GeodetectorOptions, Options, PsemOptions
+from drivers.spec.options import BrtOptions, GeodetectorOptions, Options, PsemOptions
 from drivers.spec.places import KeyPath, Places, TextPlaces
-from drivers.spec.shapes import MODELS, GeodetectorModel, PsemModel
+from drivers.spec.shapes import MODELS, BrtModel, GeodetectorModel, PsemModel
 from drivers.spec.terms import Span
 from drivers.spec.validation import validate
 
@@ -23,7 +23,7 @@ METHODS = ("psem", "lsem", "brt", "geodetector")
 BUILT = tuple(MODELS)
 """The methods of this version."""
 
-Families = Family | Mapping[str, Family]
+Families = Family | TreeFamily | Mapping[str, Family]
 How = Literal["regression", "pc1", "equal", "fixed"]
 Composites = How | Mapping[str, How | Mapping[str, float]]
 
@@ -44,7 +44,7 @@ class ModelFile:
     """Those of the method, such as `PsemOptions`."""
     places: Places = field(repr=False, compare=False)
     family: Families = "gaussian"
-    """psem only: one family for all equations, or families by response."""
+    """psem and brt: one family for all equations; psem only: families by response."""
     composite: Composites = "regression"
     """psem only: how composites get their weights, for all of them or by name."""
     family_at: KeyPath = field(default=("family",), repr=False, compare=False)
@@ -167,14 +167,18 @@ def _model(
     )
     if isinstance(shape, PsemModel):
         model = _with_paths(model, shape, faults)
+    elif isinstance(shape, BrtModel):
+        model = replace(model, family=shape.family)
     return replace(model, whole=len(faults) == before)
 
 
-def _options(shape: PsemModel | GeodetectorModel) -> Options:
+def _options(shape: PsemModel | GeodetectorModel | BrtModel) -> Options:
     """The options as methods get them: checked, without what only a file has."""
     given = shape.options.model_dump(exclude_unset=True)
     if isinstance(shape, GeodetectorModel):
         return GeodetectorOptions.model_validate(given)
+    if isinstance(shape, BrtModel):
+        return BrtOptions.model_validate(given)
     return PsemOptions.model_validate({k: v for k, v in given.items() if k not in ("family", "composite")})
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
 
 FIELD_P_VALUE = 0.05
@@ -70,6 +70,34 @@ FOLDS = 5
 """Folds of the cross-fitted q: four fifths of the blocks choose the classes, one fifth tries them."""
 
 
+TREE_COMPLEXITY = 5
+"""Elith et al. 2008, doi:10.1111/j.1365-2656.2008.01390.x: trees that join up to five drivers."""
+
+LEARNING_RATE = 0.01
+"""dismo's default, and where Elith et al. begin: 1000 trees or more come out."""
+
+BAG_FRACTION = 0.5
+"""gbm's default; Elith et al. found 0.5 to 0.75 best."""
+
+MAX_TREES = 10_000
+"""gbm.step's limit."""
+
+MIN_NODE = 10
+"""gbm's n.minobsinnode."""
+
+TRAIN = 0.7
+"""The seed study's share: 70 % for training, 30 % to validate."""
+
+TREE_FOLDS = 10
+"""gbm.step's folds, and the seed study's."""
+
+SHAP_PIXELS = 2000
+"""Mean |SHAP| of so many pixels has a standard error of about 2 %; all pixels would take minutes to hours."""
+
+REPEATS = 5
+"""Permutations of each driver in each fold."""
+
+
 def _range(value: list[int]) -> list[int]:
     if len(value) != 2 or not 2 <= value[0] <= value[1] <= 100:
         raise PydanticCustomError("shape", "must be `[lowest, highest]`, between 2 and 100 classes")
@@ -92,6 +120,20 @@ def _whole(value: list[int]) -> list[int]:
     return sorted(set(value))
 
 
+def _number_or_list(value: object) -> str | None:
+    return "<list>" if isinstance(value, list) else "<number>"
+
+
+Whole = Annotated[int, Field(ge=1, le=64)]
+Share = Annotated[float, Field(gt=0, le=1)]
+Complexity = Annotated[
+    Annotated[Whole, Tag("<number>")] | Annotated[list[Whole], Field(min_length=1), Tag("<list>")],
+    Discriminator(_number_or_list),
+]
+Rate = Annotated[
+    Annotated[Share, Tag("<number>")] | Annotated[list[Share], Field(min_length=1), Tag("<list>")],
+    Discriminator(_number_or_list),
+]
 ClassRange = Annotated[list[int], AfterValidator(_range)]
 Rules = Annotated[list[BreakRule], AfterValidator(_some)]
 
@@ -177,3 +219,42 @@ class GeodetectorOptions(Options):
         default_factory=list,
         description="Years of the study's `series` for each of which q is computed: [2013, 2015].",
     )
+
+
+class BrtOptions(Options):
+    """Options of boosted regression trees, in the vocabulary of gbm and dismo."""
+
+    tree_complexity: Complexity = Field(
+        TREE_COMPLEXITY, description="Splits of a tree; a list is tried by cross-validation."
+    )
+    learning_rate: Rate = Field(
+        LEARNING_RATE, description="Shrinkage of each tree; a list is tried by cross-validation."
+    )
+    bag_fraction: Rate = Field(
+        BAG_FRACTION, description="Share of pixels behind each tree; a list is tried by cross-validation."
+    )
+    n_trees: Annotated[int, Field(ge=1, le=100_000)] | Literal["auto"] = Field(
+        "auto", description="Number of trees, or auto: where the cross-validated error is least."
+    )
+    max_trees: int = Field(MAX_TREES, ge=10, le=100_000, description="Most trees that auto grows.")
+    min_node: int = Field(MIN_NODE, ge=1, description="Fewest pixels in a leaf (gbm's n.minobsinnode).")
+    train: float = Field(
+        TRAIN, gt=0, le=1, description="Share of pixels for training; the others are the holdout; 1: none."
+    )
+    folds: int = Field(TREE_FOLDS, ge=2, le=100, description="Folds of the cross-validation.")
+    block: float | None = Field(
+        None,
+        gt=0,
+        description="Side of a spatial block in units of the coordinates (km for longitude and latitude); "
+        "by default from the response's correlogram.",
+    )
+    quantile: float = Field(0.5, gt=0, lt=1, description="Which quantile, for `family: quantile`.")
+    shap_pixels: int = Field(
+        SHAP_PIXELS, ge=0, description="Pixels whose SHAP values are computed; 0 leaves them out."
+    )
+    permutations: int = Field(
+        REPEATS, ge=0, le=1000, description="Repeats of the permutation importance; 0 leaves it out."
+    )
+    interactions: bool = Field(True, description="Friedman's H of all pairs of drivers.")
+    curves: bool = Field(True, description="Partial dependence and accumulated local effects.")
+    weights: str | None = Field(None, description="A column of weights, such as cell areas.")

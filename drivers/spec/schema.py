@@ -12,9 +12,9 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
-from drivers.spec.shapes import GeodetectorModel, PsemModel, StudyShape
+from drivers.spec.shapes import BrtModel, GeodetectorModel, PsemModel, StudyShape
 
-AnyModel = Annotated[PsemModel | GeodetectorModel, Field(discriminator="method")]
+AnyModel = Annotated[PsemModel | GeodetectorModel | BrtModel, Field(discriminator="method")]
 """A model file of any method; the key `method` says which."""
 
 SCHEMAS: dict[str, tuple[str, Any]] = {

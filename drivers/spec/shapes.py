@@ -13,8 +13,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
 
-from drivers.spec.bound import Family
-from drivers.spec.options import GeodetectorOptions, PsemOptions
+from drivers.spec.bound import Family, TreeFamily
+from drivers.spec.options import BrtOptions, GeodetectorOptions, PsemOptions
 
 DEMO_PIXELS = 40_000
 """Pixels of a simulated table: enough for every stratum of the demo, a second to fit."""
@@ -163,9 +163,30 @@ class GeodetectorModel(ModelShape):
     )
 
 
-MODELS: dict[str, type[PsemModel] | type[GeodetectorModel]] = {
+class BrtModelOptions(BrtOptions):
+    """The options of a brt model as its file may give them."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class BrtModel(ModelShape):
+    """Boosted regression trees: which drivers of which response."""
+
+    method: Literal["brt"] = Field(description="How the model is fitted: brt is boosted regression trees.")
+    formula: str = Field(
+        description="One equation, `NEP ~ climate + soil`: a group name stands for its drivers, `.` for all "
+        "drivers; functions of one driver as in `log1p(GDP)`."
+    )
+    family: TreeFamily = Field(
+        "gaussian", description="gaussian, binomial, poisson, gamma, tweedie or quantile."
+    )
+    options: BrtModelOptions = Field(default_factory=BrtModelOptions, description="Options of the method.")
+
+
+MODELS: dict[str, type[PsemModel] | type[GeodetectorModel] | type[BrtModel]] = {
     "psem": PsemModel,
     "geodetector": GeodetectorModel,
+    "brt": BrtModel,
 }
 """The methods of this version -> the shape of their model files."""
 

@@ -73,6 +73,22 @@ def _gd(gd: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _gbm(gbm: dict[str, Any]) -> dict[str, Any]:
+    """gbm on ndvi_40, and dismo's gbm.step on Anguilla with all of its predictors."""
+    kept = ("n_trees", "cv_deviance", "cv_auc", "test_auc", "contributions")
+    return {
+        "versions": gbm["versions"],
+        "ndvi_40_gaussian": {
+            key: gbm["ndvi_40_gaussian"][key]
+            for key in ("settings", "cv_R2_mean", "cv_R2_sd", "rel_inf_mean", "rel_inf_sd")
+        },
+        "deterministic_bag1_numeric": {
+            key: gbm["deterministic_bag1_numeric"][key] for key in ("settings", "initF", "train_error")
+        },
+        "anguilla": {key: gbm["with_LocSed"][key] for key in kept},
+    }
+
+
 def _trim(model: dict[str, Any]) -> dict[str, Any]:
     return {key: model[key] for key in KEPT if key in model}
 
@@ -83,6 +99,7 @@ def trimmed(shared: Path) -> dict[str, dict[str, Any]]:
         json.loads((shared / name).read_text(encoding="utf-8"))
         for name in ("psem.json", "psem_mixed.json", "psem_probes.json", "lavaan.json")
     )
+    gbm = json.loads((shared / "gbm.json").read_text(encoding="utf-8"))
     gd, behaviour, gdverse, geodetector, exact = (
         json.loads((shared / name).read_text(encoding="utf-8"))
         for name in (
@@ -116,6 +133,7 @@ def trimmed(shared: Path) -> dict[str, dict[str, Any]]:
             "note": lavaan["note"],
             **{name: {key: lavaan[name][key] for key in ("model", "fit", "estimates")} for name in PATHS},
         },
+        "gbm.json": _gbm(gbm),
         "gd.json": _gd(gd),
         "gd_behaviour.json": {key: behaviour[key] for key in PROBED},
         "gdverse.json": gdverse,
