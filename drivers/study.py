@@ -276,7 +276,7 @@ def _meta(
                 "method": m.method,
                 "title": m.title,
                 "formula": m.formula,
-                "options": m.options.model_dump(mode="json", exclude_defaults=True),
+                "options": m.said(),
                 "responses": m.subjects({v.name for v in study.responses}),
             }
             for m in study.models.values()

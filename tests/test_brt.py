@@ -283,3 +283,20 @@ def test_verbs() -> None:
     assert "<table" in found._repr_html_()
     assert found.glance().status.tolist() == ["ok"]
     assert set(found.records) == {"fit", "cv", "tuning"}
+
+
+def test_drivers_far_from_zero_keep_their_digits() -> None:
+    data = pixels()
+    near = trees("y ~ x + z", data, curves=True)
+    for moved in (data.assign(x=1e9 + 1e-6 * data.x), data.assign(x=1e200 * data.x)):
+        far = trees("y ~ x + z", moved, curves=True)
+        assert far.glance().r2_random[0] == pytest.approx(near.glance().r2_random[0], abs=0.02)
+        np.testing.assert_allclose(far.predict(moved), far.augment().fitted, rtol=1e-6)
+        x = pd.DataFrame(far.records["curves"]).query("driver == 'x'").x
+        assert (x.min(), x.max()) == pytest.approx((moved.x.min(), moved.x.max()), rel=1e-6)
+
+
+def test_responses_without_squares() -> None:
+    with pytest.raises(dr.FitError) as caught:
+        trees("y ~ x", pixels().assign(y=lambda d: d.y * 1e200))
+    assert str(caught.value).endswith("whose square is no number: give it in other units")

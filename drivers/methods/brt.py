@@ -7,7 +7,8 @@ doi:10.1111/j.1365-2656.2008.01390.x; trees by xgboost (Chen & Guestrin 2016, do
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
@@ -25,7 +26,7 @@ from drivers.methods.boosting import (
     grow_forest,
 )
 from drivers.methods.brt_rows import brt_records, cv_rows, fit_row, importance_of
-from drivers.methods.driver_sample import DriverSample, DriverTable, Levels
+from drivers.methods.driver_sample import DriverSample, DriverTable, Levels, Numbers, power_of_two
 from drivers.methods.forest_meaning import Meaning, Reading, read_forest
 from drivers.methods.neighbours import Folds, find_neighbours, spatial_folds
 from drivers.methods.result import Importance, Summary, frame, importance_rows
@@ -39,6 +40,9 @@ Rows = NDArray[np.intp]
 
 FEWEST_IN_FOLD = 2
 """Pixels per fold, at least: one has no spread to be explained."""
+
+LARGEST = 1e100
+"""Responses beyond it, or all below its inverse, have no squares."""
 
 LEAK = 1e-12
 """1 - r² below which a driver is the response in other units."""
@@ -97,6 +101,11 @@ class BrtResult:
     method: str = field(default="brt", init=False)
 
     @property
+    def scale(self) -> TreeScale:
+        """From the drivers to the numbers in the trees."""
+        return TreeScale.of(self.sample)
+
+    @property
     def records(self) -> dict[str, list[dict[str, Any]]]:
         """The rows that the result adds to each table."""
         return brt_records(self)
@@ -130,21 +139,19 @@ class BrtResult:
         """
         table = data if isinstance(data, PixelTable) else pixel_table_from_frame(data)
         columns = DriverTable(self.model, table)
-        matrix = np.full((table.n, len(self.sample.drivers)), np.nan, dtype=np.float32)
-        rows = np.arange(table.n)
-        for j, column in enumerate(self.sample.drivers):
-            found = columns.driver(column.driver, rows)
-            if isinstance(found, Levels) and isinstance(column, Levels):
+        rows, found = np.arange(table.n), []
+        for column in self.sample.drivers:
+            here = columns.driver(column.driver, rows)
+            if isinstance(here, Levels) and isinstance(column, Levels):
                 place = {label: i for i, label in enumerate(column.labels)}
-                codes = np.array([*(place.get(label, np.nan) for label in found.labels), np.nan])
-                matrix[:, j] = codes[found.codes]
-            elif not isinstance(found, Levels):
-                matrix[:, j] = found.values
-        return self.grown.predict(matrix)
+                codes = np.array([*(place.get(label, -1) for label in here.labels), -1], dtype=np.int32)
+                here = replace(column, codes=codes[here.codes])
+            found.append(here)
+        return self.grown.predict(self.scale.matrix(found))
 
     def augment(self) -> pd.DataFrame:
         """Fitted and out-of-fold values of every pixel with a response; the index is the row of the table."""
-        fitted = self.grown.predict(tree_matrix(self.sample))
+        fitted = self.grown.predict(self.scale.matrix(self.sample.drivers))
         out: dict[str, Array] = {"observed": self.sample.response, "fitted": fitted}
         for validation in self.validations:
             held = np.full(self.sample.n, np.nan)
@@ -232,8 +239,8 @@ class BrtFitter:
                 f"pixels in a leaf need {int(np.ceil(fewest / options.train))}"
             )
         flags = tuple(isinstance(d, Levels) for d in sample.drivers)
-        matrix, quantile = tree_matrix(sample), options.quantile
-        return Pixels(matrix, flags, sample.response, sample.weights, family, quantile)
+        matrix = TreeScale.of(sample).matrix(sample.drivers)
+        return Pixels(matrix, flags, sample.response, sample.weights, family, options.quantile)
 
     def _try(
         self, pixels: Pixels, folds: Folds, seed: int
@@ -298,21 +305,47 @@ def fitter(model: BoundModel, table: PixelTable, partition: Partition, seed: int
     return BrtFitter(model, table, partition, seed)
 
 
-def tree_matrix(sample: DriverSample) -> NDArray[np.float32]:
-    """Drivers as trees see them, shape (n, d): numbers, codes of levels, NaN where missing."""
-    matrix = np.empty((sample.n, len(sample.drivers)), dtype=np.float32)
-    for j, column in enumerate(sample.drivers):
-        if isinstance(column, Levels):
-            matrix[:, j] = np.where(column.codes < 0, np.nan, column.codes)
-        else:
-            matrix[:, j] = column.values
-    return matrix
+@dataclass(frozen=True, slots=True)
+class TreeScale:
+    """Where the drivers are moved to before trees see them in single precision, which has seven digits.
+
+    Attributes
+    ----------
+    centre, unit : of every driver, shape (d,); 0 and 1 for levels
+    """
+
+    centre: Array
+    unit: Array
+
+    @classmethod
+    def of(cls, sample: DriverSample) -> TreeScale:
+        """Means, and powers of two as large as the deviations: no digit is lost."""
+        centre, unit = np.zeros(len(sample.drivers)), np.ones(len(sample.drivers))
+        for j, column in enumerate(sample.drivers):
+            if not isinstance(column, Levels) and not np.isnan(column.values).all():
+                top = power_of_two(column.values)
+                centre[j] = float(np.nanmean(column.values / top)) * top
+                unit[j] = power_of_two(column.values - centre[j])
+        return cls(centre, unit)
+
+    def matrix(self, drivers: Sequence[Numbers | Levels]) -> NDArray[np.float32]:
+        """Drivers as trees see them, shape (n, d): numbers, codes of levels, NaN where missing."""
+        columns = [
+            np.where(d.codes < 0, np.nan, d.codes)
+            if isinstance(d, Levels)
+            else (d.values - self.centre[j]) / self.unit[j]
+            for j, d in enumerate(drivers)
+        ]
+        return np.column_stack(columns).astype(np.float32)
 
 
 def check_response(response: Array, name: str, family: TreeFamily) -> None:
     """Raise a FitError where a response does not vary or does not suit its family."""
     if np.ptp(response) == 0:
         raise FitError("the response is constant here")
+    size = float(np.abs(response).max())
+    if not LARGEST**-1 < size < LARGEST:
+        raise FitError(f"`{name}` reaches {size:.3g}, whose square is no number: give it in other units")
     fits, words = {
         "binomial": (np.isin(response, (0.0, 1.0)), "0 or 1"),
         "poisson": (response >= 0, "0 or more"),
@@ -340,7 +373,9 @@ def _remarks(sample: DriverSample, name: str, *, placed: bool) -> list[str]:
         if missing.any():
             out.append(f"`{label}`: {int(missing.sum())} pixels have no value")
         elif not isinstance(column, Levels) and np.ptp(column.values) > 0:
-            r = float(np.corrcoef(column.values, sample.response)[0, 1])
+            x = column.values - column.values.mean()
+            x = x / power_of_two(x)
+            r = float(x @ sample.centred) / float(np.sqrt((x @ x) * (sample.centred @ sample.centred)))
             if 1.0 - r * r < LEAK:
                 out.append(f"`{label}` is `{name}` in other units, and explains nothing")
     if sample.positions is not None and not placed:

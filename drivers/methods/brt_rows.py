@@ -118,17 +118,18 @@ def _interactions(found: BrtResult) -> list[Row]:
 
 
 def _curves(found: BrtResult) -> list[Row]:
-    rows = []
+    rows, scale = [], found.scale
     for curve in found.meaning.curves:
         column = found.sample.drivers[curve.driver]
         base = found.grown.centre if curve.kind == "partial" else 0.0
+        unit, centre = scale.unit[curve.driver], scale.centre[curve.driver]
         for x, value in zip(curve.x.tolist(), curve.value.tolist(), strict=True):
             rows.append(
                 {
                     "driver": column.driver.label,
                     "group": column.driver.group,
                     "kind": curve.kind,
-                    "x": None if isinstance(column, Levels) else x,
+                    "x": None if isinstance(column, Levels) else float(x * unit + centre),
                     "level": column.labels[int(x)] if isinstance(column, Levels) else None,
                     "value": value * found.meaning.spread + base,
                 }

@@ -90,7 +90,7 @@ class DriverSample:
 
 def power_of_two(values: Array) -> float:
     """The power of two next above the largest size of the values; dividing by it rounds nothing."""
-    largest = float(np.abs(values).max(initial=0.0))
+    largest = float(np.nanmax(np.abs(values), initial=0.0))
     return float(2.0 ** min(np.frexp(largest)[1], 1023)) if largest > 0 else 1.0
 
 

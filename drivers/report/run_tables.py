@@ -125,7 +125,8 @@ class RunTables:
         found = {
             str(d["name"]): text(d.get("group")) for d in self.meta.get("drivers") or [] if d.get("name")
         }
-        for table, column in (("coefficients", "term"), ("effects", "driver"), ("q", "driver")):
+        named = (("coefficients", "term"), *((t, "driver") for t in ("effects", "q", "importance")))
+        for table, column in named:
             for row in self.rows(table):
                 name, group = text(row.get(column)), text(row.get("group"))
                 if name and group:

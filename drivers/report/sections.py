@@ -11,6 +11,7 @@ from typing import Protocol
 
 from markupsafe import Markup
 
+from drivers.report.brt_section import BrtSection
 from drivers.report.geodetector_section import GeodetectorSection
 from drivers.report.psem_section import PsemSection
 from drivers.report.run_tables import RunTables
@@ -37,5 +38,7 @@ class Section(Protocol):
         ...
 
 
-SECTIONS: dict[str, Section] = {"psem": PsemSection(), "geodetector": GeodetectorSection()}
+SECTIONS: dict[str, Section] = {
+    section.method: section for section in (PsemSection(), GeodetectorSection(), BrtSection())
+}
 """Method name -> its section. A method without one still has its verdict and its tables."""

@@ -18,7 +18,7 @@ from rich.text import Text
 from drivers.report.numbers import is_missing
 from drivers.report.run_tables import RunTables, text
 from drivers.report.tables import TEXT_COLUMNS
-from drivers.report.wording import failures
+from drivers.report.wording import TREE_METHOD, failures
 
 # fmt: off
 OVERVIEW = (
@@ -27,6 +27,10 @@ OVERVIEW = (
 """The columns of fit.csv that a first look needs."""
 FACTORS = ("model", "stratum", "rank", "driver", "q", "n_classes", "method", "p_value", "p_max")
 """The columns of q.csv that a first look needs."""
+TREES = ("r2_holdout", "r2_random", "r2_block")
+"""The columns of fit.csv that a first look at boosted trees needs, besides; `r2` is that of random folds."""
+SHARES = ("model", "stratum", "rank", "driver", "group", "share")
+"""The columns of importance.csv that a first look needs."""
 TOP = 5
 """Drivers per fit in a first look."""
 PATH_METHOD = "psem"
@@ -46,7 +50,7 @@ KEYS = frozenset((
     "model", "stratum", "response", "term", "driver", "kind", "via", "estimate", "std_estimate", "p_value",
     "n", "status", "verdict", "r2", "step", "action", "selects_on_response",
     "q", "n_classes", "p_max", "driver_a", "driver_b", "q_ab", "type", "class", "class_a", "class_b", "mean",
-    "year", "scale", "chosen",
+    "year", "scale", "chosen", "share", "r2_holdout", "r2_random", "r2_block",
 ))
 """What stays."""
 LAST = ("via", "estimate")
@@ -199,12 +203,19 @@ def overview(run: RunTables) -> RenderableType:
     fits = run.tables.get("fit")
     if fits is not None:
         kept = [name for name in OVERVIEW if name in fits.columns]
+        trees = [name for name in TREES if name in fits.columns and fits[name].notna().any()]
+        at = kept.index("status") if "status" in kept else len(kept)
+        kept[at:at] = trees
         if PATH_METHOD not in {run.method(str(m["name"])) for m in run.models}:
             kept = [name for name in kept if name not in VERDICTS or fits[name].notna().any()]
+            kept = [name for name in kept if name != "r2" or not trees]
         title = text(run.meta.get("title")) or text(run.meta.get("study"))
         parts.append(FittedTable(fits[kept], title, "fit"))
     if (best := best_drivers(run)) is not None:
         parts += [Text(""), FittedTable(best, f"The drivers with the largest q, up to {TOP} per fit", "q")]
+    if (shares := largest_shares(run)) is not None:
+        title = f"The drivers with the largest relative influence, up to {TOP} per fit"
+        parts += [Text(""), FittedTable(shares, title, "importance")]
     parts += [Text(f"failed: {m} on {s}: {why}", style="red") for m, s, why in failures(run)]
     parts += [Text(f"warning: {warning}", style="yellow") for warning in run.meta.get("warnings") or []]
     return Group(*parts)
@@ -215,11 +226,27 @@ def best_drivers(run: RunTables) -> pd.DataFrame | None:
     q = run.tables.get("q")
     if q is None or not {"model", "stratum", "driver", "q"} <= set(q.columns) or not q["q"].notna().any():
         return None
-    sorted_q = q[q["q"].notna()].sort_values("q", ascending=False, kind="stable")
-    top = sorted_q.groupby(["model", "stratum"], sort=False).head(TOP)
-    fits = list(dict.fromkeys(zip(q["model"], q["stratum"], strict=True)))
+    return _top(q, "q", FACTORS)
+
+
+def largest_shares(run: RunTables) -> pd.DataFrame | None:
+    """The first `TOP` drivers of boosted trees by relative influence; None where there are no trees."""
+    found = run.tables.get("importance")
+    if found is None or not {"model", "stratum", "driver", "measure", "share"} <= set(found.columns):
+        return None
+    trees = [str(m["name"]) for m in run.models if run.method(str(m["name"])) == TREE_METHOD]
+    of_drivers = found["driver"].map(text) != ""
+    found = found[found["model"].isin(trees) & of_drivers & (found["measure"] == "gain")]
+    return _top(found, "share", SHARES) if found["share"].notna().any() else None
+
+
+def _top(frame: pd.DataFrame, by: str, columns: Sequence[str]) -> pd.DataFrame:
+    """The `TOP` rows of every fit with the largest `by`, fits in the order of the table."""
+    ordered = frame[frame[by].notna()].sort_values(by, ascending=False, kind="stable")
+    top = ordered.groupby(["model", "stratum"], sort=False).head(TOP)
+    fits = list(dict.fromkeys(zip(frame["model"], frame["stratum"], strict=True)))
     place = [fits.index(key) for key in zip(top["model"], top["stratum"], strict=True)]
-    kept = [name for name in FACTORS if name in top.columns]
+    kept = [name for name in columns if name in top.columns]
     return top.assign(_place=place).sort_values("_place", kind="stable")[kept].reset_index(drop=True)
 
 

@@ -30,6 +30,10 @@ CLASSICAL_Q = (
     "This table has coordinates, and the p-values here count every pixel as independent. On smooth maps they "
     "are far too small. Judge drivers by cross-fitted q and by p max, not by p."
 )
+TRUNCATION_TREES = (
+    "This stratum is cut by the response itself. Cutting a response truncates it: R² shrinks by "
+    "construction, so it must not be read against the R² of strata cut by other variables."
+)
 EFFECTIVE = (
     "p-values and intervals use the effective number of independent pixels; "
     "the classical ones, which treat neighbours as independent, stand in the tables."
@@ -44,6 +48,8 @@ DELTA_NOTE = (
 
 Q_METHOD = "geodetector"
 """The method whose result is q, not slopes."""
+TREE_METHOD = "brt"
+"""The method whose result is shares and R² of held-out pixels, without slopes and p-values."""
 
 SYMBOL = {"accepted": "✓", "rejected": "✕", "saturated": "○", "failed": "!", "unknown": "·"}
 WORD = {
@@ -142,10 +148,12 @@ def _equivalence_sentence(key: str, fit: Row) -> str:
 def cautions(run: RunTables, model: str, stratum: str) -> list[str]:
     """What a reader must know before reading a stratum's numbers."""
     found = []
-    of_q = run.method(model) == Q_METHOD
+    of_q, of_trees = (run.method(model) == method for method in (Q_METHOD, TREE_METHOD))
     row = next(iter(run.rows("strata", stratum=stratum)), {})
     if truth(row.get("selects_on_response")):
-        found.append(TRUNCATION_Q if of_q else TRUNCATION)
+        found.append(TRUNCATION_Q if of_q else TRUNCATION_TREES if of_trees else TRUNCATION)
+    if of_trees:  # no p-values
+        return found
     fit = run.fit(model, stratum)
     if (run.meta.get("table") or {}).get("coordinates") and text(fit.get("status")) != "failed":
         effective = fit.get("n_effective")
@@ -183,8 +191,11 @@ def selecting_strata(run: RunTables) -> str:
     listed = names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
     verb = "is" if len(names) == 1 else "are"
     methods = {run.method(str(m["name"])) for m in run.models}
-    what = ("q shrinks", "q") if methods == {Q_METHOD} else ("slopes and R² shrink", "coefficient")
-    if Q_METHOD in methods and len(methods) > 1:
+    what = ("slopes and R² shrink", "coefficient")
+    if methods and methods <= {Q_METHOD, TREE_METHOD}:
+        shrunk = [word for word, of in (("R²", TREE_METHOD), ("q", Q_METHOD)) if of in methods]
+        what = (" and ".join(shrunk) + (" shrinks" if len(shrunk) == 1 else " shrink"), " or ".join(shrunk))
+    elif Q_METHOD in methods:
         what = ("slopes, R² and q shrink", "coefficient or q")
     return (
         f"{listed} {verb} cut by the response itself. A cut on the response truncates it: {what[0]} "

@@ -73,6 +73,10 @@ class BoundModel:
         """Columns outside the study's roles that the model reads as labels."""
         return ()
 
+    def said(self) -> dict[str, object]:
+        """What the model's file says beside its formula, without defaults, as run.json keeps it."""
+        return self.options.model_dump(mode="json", exclude_defaults=True)
+
     def quantities(self) -> tuple[str, ...]:
         """Columns outside the study's roles that the model reads as numbers."""
         return ()
@@ -155,6 +159,11 @@ class DriverModel(BoundModel):
     def quantities(self) -> tuple[str, ...]:
         """The column of the pixels' weights."""
         return () if self.options.weights is None else (self.options.weights,)
+
+    def said(self) -> dict[str, object]:
+        """Options, and the family of trees."""
+        family = {"family": self.family} if self.method == "brt" else {}
+        return {**family, **BoundModel.said(self)}
 
     def year_columns(self) -> dict[str, str]:
         """Columns of the years of `over_years`."""

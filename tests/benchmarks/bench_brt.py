@@ -21,7 +21,7 @@ import pandas as pd
 import xgboost as xgb
 
 from drivers.methods.boosting import WORKERS, Pixels, Setting, grow_forest, parameters
-from drivers.methods.brt import fitter, tree_matrix
+from drivers.methods.brt import TreeScale, fitter
 from drivers.methods.driver_sample import DriverTable
 from drivers.spec import Vocabulary, bind, model_from_text
 from drivers.table import PixelTable, make_partition, pixel_table_from_frame
@@ -77,7 +77,7 @@ def main(sizes: list[int]) -> None:
         text = model_from_text(f"y ~ {' + '.join(DRIVERS)}", method="brt", options=options)
         model, partition = bind(text, words), make_partition(table, [], [()])
         sample = DriverTable(model, table).sample(partition, partition.strata[0])  # type: ignore[arg-type]
-        matrix = tree_matrix(sample)
+        matrix = TreeScale.of(sample).matrix(sample.drivers)
         start = time.perf_counter()
         bare(matrix, sample.response, n_trees)
         middle = time.perf_counter()
@@ -98,7 +98,13 @@ def main(sizes: list[int]) -> None:
 def result_pixels(result: Any) -> Any:
     """Ten thousand pixels of a fit at most, as trees see them."""
     sample = result.sample
-    return Pixels(tree_matrix(sample)[:10_000], (False,) * 13, sample.response[:10_000], None, "gaussian")
+    return Pixels(
+        result.scale.matrix(sample.drivers)[:10_000],
+        (False,) * 13,
+        sample.response[:10_000],
+        None,
+        "gaussian",
+    )
 
 
 if __name__ == "__main__":

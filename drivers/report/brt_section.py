@@ -1,0 +1,143 @@
+"""What the report shows of boosted regression trees."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from markupsafe import Markup
+
+from drivers.report.brt_figures import (
+    CURVES,
+    DRIVERS,
+    GROUPS,
+    LEVELS,
+    STRATA,
+    H,
+    across,
+    overview_figures,
+    stratum_figures,
+)
+from drivers.report.brt_wording import (
+    MEASURES,
+    SAID,
+    SCHEMES,
+    findings,
+    headline,
+    leading,
+    reading,
+    share_rows,
+    warnings,
+)
+from drivers.report.geodetector_rows import finite
+from drivers.report.run_tables import Row, RunTables, text, truth
+from drivers.report.templating import render
+
+LISTED = 15
+"""Pairs that the page lists, strongest first; tree_interactions.csv has all."""
+POOLED = "all"
+"""The fold of pooled predictions in cv.csv."""
+
+
+class BrtSection:
+    """R² by scheme, shares of drivers and groups, dependence curves, H of pairs, folds and tuning."""
+
+    method = "brt"
+
+    def figures(self, run: RunTables, model: str, stratum: str) -> dict[str, str]:
+        """The figures of one stratum; those of the side-by-side part where `stratum` is empty."""
+        return stratum_figures(run, model, stratum) if stratum else overview_figures(run, model)
+
+    def render(self, run: RunTables, model: str, stratum: str, figures: Mapping[str, str]) -> Markup:
+        """The section of one fitted stratum."""
+        key = {"model": model, "stratum": stratum}
+        rows = share_rows(run, model, stratum)
+        groups = share_rows(run, model, stratum, groups=True)
+        fit = run.fit(model, stratum)
+        pairs = run.rows("tree_interactions", **key)
+        kinds = {text(r.get("kind")) for r in run.rows("curves", **key)}
+        tuning = run.rows("tuning", **key)
+        curves = [name for name in figures if re.fullmatch(rf"{CURVES}(-\d+)?\.svg", name)]
+        cv = run.rows("cv", **key)
+        return render(
+            "brt.html",
+            fit=fit,
+            headline=headline(fit),
+            findings=findings(rows, pairs),
+            warnings=warnings(fit),
+            reading=reading(rows, groups, fit, kinds, pairs=bool(pairs)),
+            first=stratum == next((s for s in run.fitted(model) if share_rows(run, model, s)), ""),
+            bars=[_sized(figures, name) for name in (DRIVERS, GROUPS) if name in figures],
+            tables=[(what, shown) for what, shown in (("driver", rows), ("group", groups)) if shown],
+            measures={
+                what: [m for m in MEASURES if any(m in r.shares for r in shown)]
+                for what, shown in (("driver", rows), ("group", groups))
+            },
+            said=SAID,
+            pooled=_folds(cv, pooled=True),
+            folds=_folds(cv, pooled=False),
+            has={name: any(finite(r.get(name)) is not None for r in cv) for name in ("deviance", "auc")},
+            tuning=[{**r, "is_chosen": truth(r.get("chosen"))} for r in tuning] if len(tuning) > 1 else [],
+            tuned=any(finite(r.get("deviance")) is not None for r in tuning),
+            curves=[_sized(figures, name) for name in (*curves[:1], LEVELS) if name in figures],
+            more_curves=[_sized(figures, name) for name in curves[1:]],
+            triangle=[_sized(figures, name) for name in (H,) if name in figures],
+            pairs=sorted(pairs, key=lambda r: -(finite(r.get("value")) or 0.0))[:LISTED],
+            all_pairs=len(pairs),
+        )
+
+    def overview(self, run: RunTables, model: str) -> Markup:
+        """Shares of every driver in every stratum with ranks, and the R² of the strata side by side."""
+        strata = run.fitted(model)
+        if len(strata) < 2:
+            return Markup("")
+        columns = {s: share_rows(run, model, s) for s in strata}
+        figures = self.figures(run, model, "")
+        fits = [run.fit(model, s) for s in strata]
+        lines = [
+            (words, [finite(f.get(name)) for f in fits])
+            for name, words in (
+                *((f"r2_{scheme}", f"R², {words}") for scheme, words in SCHEMES.items()),
+                ("r2_gap", "random less block"),
+            )
+        ]
+        found = [({row.name: row for row in columns[s]}, leading(columns[s])) for s in strata]
+        grid = [
+            (
+                row.name,
+                row.group,
+                [(of[row.name].shares.get(lead), of[row.name].rank) if row.name in of else (None, None)
+                 for of, lead in found],
+            )
+            for row in across(columns)
+        ]  # fmt: skip
+        return render(
+            "brt_overview.html",
+            strata=strata,
+            fits=fits,
+            lines=[(words, cells) for words, cells in lines if any(c is not None for c in cells)],
+            grid=grid,
+            figures=[_sized(figures, STRATA)] if STRATA in figures else [],
+            leads=[SAID[m] for m in MEASURES if any(m == leading(rows) for rows in columns.values() if rows)],
+        )
+
+
+def _folds(rows: list[Row], *, pooled: bool) -> list[tuple[str, str, Row]]:
+    """(scheme in words, fold, row) by scheme; the pooled rows, or those of single folds."""
+    named = [(text(r.get("scheme")), text(r.get("fold")).removesuffix(".0"), r) for r in rows]
+    have = {scheme for scheme, fold, _ in named if fold == POOLED}
+    found = [
+        (scheme, fold, row)
+        for scheme, fold, row in named
+        if (fold == POOLED or (scheme == "holdout" and scheme not in have)) == pooled
+    ]
+    order = list(SCHEMES)
+    found.sort(key=lambda f: order.index(f[0]) if f[0] in order else len(order))
+    return [(SCHEMES.get(scheme, scheme), fold, row) for scheme, fold, row in found]
+
+
+def _sized(figures: Mapping[str, str], name: str) -> dict[str, Any]:
+    """A figure with the width it was drawn at; on a small screen it shrinks only so far."""
+    found = re.search(r' width="([\d.]+)"', figures[name])
+    return {"svg": Markup(figures[name]), "width": round(float(found.group(1))) if found else 0}
