@@ -281,7 +281,11 @@ def test_what_was_found() -> None:
         ShareRow("PRE", "", {"gain": 0.35, "shap": 0.4, "permutation": 0.4}),
         ShareRow("PET", "", {"gain": 0.25, "shap": 0.3, "permutation": 0.1}),
     ]
-    pairs = [{"driver_a": "TEM", "driver_b": "PRE", "value": 0.31}, {"value": np.nan}]
+    pairs = [
+        {"driver_a": "TEM", "driver_b": "PRE", "value": 0.31, "strength": 2.0},
+        {"driver_a": "PRE", "driver_b": "PET", "value": 0.7, "strength": 0.1},
+        {"value": np.nan},
+    ]
     assert findings(rows, pairs) == [
         "TEM leads with 40.0\u202f% of relative influence, and by permutation too; by SHAP it is PRE. The "
         "first 2 of 3 drivers hold 75.0\u202f%.",

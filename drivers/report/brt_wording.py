@@ -41,8 +41,8 @@ PERMUTATION = (
     "can stand in for it."
 )
 SHAPLEY = (
-    "The Shapley value of a group is what the group adds to the skill of the trees, averaged over all orders "
-    "in which groups can be added."
+    "The Shapley value of a group is what the group adds to predictions, averaged over pixels and over "
+    "all orders in which groups can be added."
 )
 H = (
     "Friedman's H is the share of the joint effect of two drivers that is not the sum of their own effects: "
@@ -164,7 +164,8 @@ def findings(rows: Sequence[ShareRow], pairs: Sequence[Row]) -> list[str]:
     found = [said + "."]
     crossed = [r for r in pairs if finite(r.get("value")) is not None]
     if crossed:
-        top = max(crossed, key=lambda r: finite(r.get("value")) or 0.0)
+        # By what it moves: H of two weak drivers is large by itself.
+        top = max(crossed, key=lambda r: (finite(r.get("strength")) or 0.0, finite(r.get("value")) or 0.0))
         found.append(
             f"The strongest interaction is that of {text(top.get('driver_a'))} with "
             f"{text(top.get('driver_b'))}: H = {coefficient(top.get('value'))}."
