@@ -300,3 +300,14 @@ def test_responses_without_squares() -> None:
     with pytest.raises(dr.FitError) as caught:
         trees("y ~ x", pixels().assign(y=lambda d: d.y * 1e200))
     assert str(caught.value).endswith("whose square is no number: give it in other units")
+
+
+def test_weights_enter_the_deviance() -> None:
+    data = pixels().assign(area=lambda d: np.where(d.x > 0, 9.0, 1.0))
+    found = trees("y ~ z", data, weights="area")
+    pooled = found.validation().query("scheme == 'random' and fold == 'all'").iloc[0]
+    held = found.augment().dropna(subset=["predicted_random"])
+    squares = (held.observed - held.predicted_random) ** 2
+    assert pooled.deviance == pytest.approx(np.average(squares, weights=data.area[held.index]))
+    assert pooled.deviance != pytest.approx(squares.mean(), rel=0.01)
+    assert pooled.deviance == pytest.approx(found.records["tuning"][0]["deviance"])

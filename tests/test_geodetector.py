@@ -56,7 +56,6 @@ def grid(side: int, **fields: np.ndarray) -> pd.DataFrame:
 @settings(max_examples=30)
 @given(st.integers(0, 10_000), st.integers(20, 120), st.booleans())
 def test_laws(seed: int, n: int, tied: bool) -> None:
-    rng = np.random.default_rng(seed)
     data = pixels(n, seed)
     if tied:
         data["x"] = data.x.round(0)
@@ -88,7 +87,6 @@ def test_laws(seed: int, n: int, tied: bool) -> None:
     # crossing refines
     pairs = first.interactions()
     assert (pairs.q_ab >= pairs[["q_a", "q_b"]].max(axis=1) - 1e-12).all()
-    assert rng is not None
 
 
 def test_optimal_finds_a_planted_step() -> None:

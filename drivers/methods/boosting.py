@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import xgboost as xgb
 from numpy.typing import NDArray
 
+from drivers.spec.bound import TreeFamily
+from drivers.stats.scores import mean_deviance
+
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
-Family = Literal["gaussian", "binomial", "poisson", "gamma", "tweedie", "quantile"]
 
 WORKERS = os.cpu_count() or 1
 """Forests grown at once."""
@@ -74,7 +76,7 @@ class Pixels:
     categorical: tuple[bool, ...]
     response: Array
     weights: Array | None
-    family: Family
+    family: TreeFamily
     quantile: float = 0.5
 
     @property
@@ -89,6 +91,10 @@ class Pixels:
             self.matrix[rows], self.categorical, self.response[rows], weights, self.family, self.quantile
         )
 
+    def deviance(self, predicted: Array) -> float:
+        """Mean deviance of predictions on the scale of the response, shape (n,); weights count."""
+        return mean_deviance(self.response, predicted, self.family, self.weights, level=self.quantile)
+
     @property
     def types(self) -> tuple[str, ...]:
         """Kinds of the columns in xgboost's words."""
@@ -102,7 +108,7 @@ class Grown:
     booster: xgb.Booster
     types: tuple[str, ...]
     """Kinds of the columns in xgboost's words."""
-    family: Family
+    family: TreeFamily
     centre: float
     spread: float
     """gaussian and quantile responses are standardised: their unit then changes no tree."""
@@ -146,14 +152,14 @@ def as_data(matrix: NDArray[np.float32], types: Sequence[str]) -> xgb.DMatrix:
     return xgb.DMatrix(matrix, feature_types=list(types), enable_categorical=True, nthread=1)
 
 
-def response_scale(margin: Array, family: Family) -> Array:
+def response_scale(margin: Array, family: TreeFamily) -> Array:
     """The inverse link."""
     if family == "binomial":
         return np.asarray(1.0 / (1.0 + np.exp(-margin)))
     return np.exp(margin) if family in ("poisson", "gamma", "tweedie") else margin
 
 
-def parameters(setting: Setting, family: Family, quantile: float, mean: float) -> dict[str, Any]:
+def parameters(setting: Setting, family: TreeFamily, quantile: float, mean: float) -> dict[str, Any]:
     """gbm's words in xgboost's: the one place where they meet.
 
     A tree of complexity J has J splits, so J + 1 leaves, grown where the loss falls most (gbm's
@@ -249,15 +255,11 @@ class CrossValidated:
 
     Attributes
     ----------
-    trees : numbers of trees looked at, shape (looks,)
-    loss : mean held-out deviance of each fold, shape (looks, folds)
     n_trees : the number of trees chosen, or given
     predicted : out-of-fold predictions on the scale of the response, shape (n,); NaN outside the folds
     forests : those of the folds
     """
 
-    trees: NDArray[np.intp]
-    loss: Array
     n_trees: int
     predicted: Array
     forests: tuple[Grown, ...]
@@ -268,21 +270,17 @@ def cross_validate(
     folds: NDArray[np.uint8],
     n_folds: int,
     setting: Setting,
-    loss: Callable[[Array, Array], float],
     *,
     n_trees: int | None,
     max_trees: int,
-    told: Callable[[], None] = lambda: None,
 ) -> CrossValidated:
     """Grow a forest without each fold in turn, and see how well it does there.
 
     Parameters
     ----------
     folds : fold of each pixel, 0 to n_folds - 1, shape (n,)
-    loss : of (observed, predicted) on the scale of the response
-    n_trees : their number; None for the one with the least mean loss over folds
+    n_trees : their number; None for the one with the least mean deviance over folds
     max_trees : most trees, where they are not given
-    told : called after each fold
     """
     whole = quantise(pixels, np.zeros(pixels.n))  # its bins alone are wanted
 
@@ -293,30 +291,25 @@ def cross_validate(
         if n_trees is not None:
             growing.grow(n_trees)
         else:
-            losses = _until_it_stops(growing, pixels.rows(held), loss, max_trees)
-        told()
+            losses = _until_it_stops(growing, pixels.rows(held), max_trees)
         return growing, held, losses
 
     with ThreadPoolExecutor(WORKERS) as pool:
         done = list(pool.map(one, range(n_folds)))
     chosen = n_trees
-    looks, table = np.zeros(0, dtype=np.intp), np.zeros((0, n_folds))
     if chosen is None:
         reached = min(len(losses) for _, _, losses in done)
         table = np.array([losses[:reached] for _, _, losses in done]).T
-        looks = STEP * np.arange(1, reached + 1)
         shares = np.array([len(held) for _, held, _ in done]) / pixels.n
-        chosen = int(looks[int(np.argmin(table @ shares))])
+        chosen = min(STEP * (int(np.argmin(table @ shares)) + 1), max_trees)
     forests = tuple(growing.grown() for growing, _, _ in done)
     predicted = np.full(pixels.n, np.nan)
     for forest, (_, held, _) in zip(forests, done, strict=True):
         predicted[held] = forest.predict(pixels.matrix[held], chosen)
-    return CrossValidated(looks, table, chosen, predicted, forests)
+    return CrossValidated(chosen, predicted, forests)
 
 
-def _until_it_stops(
-    growing: Growing, held: Pixels, loss: Callable[[Array, Array], float], max_trees: int
-) -> list[float]:
+def _until_it_stops(growing: Growing, held: Pixels, max_trees: int) -> list[float]:
     """Grow while the held-out loss falls; the loss after every `STEP` trees."""
     margin = np.zeros(held.n)
     losses: list[float] = []
@@ -325,7 +318,7 @@ def _until_it_stops(
         before = growing.n_trees
         growing.grow(min(before + STEP, max_trees))
         margin += growing.grown().trees(data, before, growing.n_trees)
-        losses.append(loss(held.response, response_scale(growing.centre + margin, held.family)))
+        losses.append(held.deviance(response_scale(growing.centre + margin, held.family)))
         if len(losses) - 1 - int(np.argmin(losses)) >= PATIENCE:
             break
     return losses

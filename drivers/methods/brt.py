@@ -6,9 +6,9 @@ doi:10.1111/j.1365-2656.2008.01390.x; trees by xgboost (Chen & Guestrin 2016, do
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import product
 from typing import Any
 
@@ -26,13 +26,13 @@ from drivers.methods.boosting import (
     grow_forest,
 )
 from drivers.methods.brt_rows import brt_records, cv_rows, fit_row, importance_of
-from drivers.methods.driver_sample import DriverSample, DriverTable, Levels, Numbers, power_of_two
+from drivers.methods.driver_sample import DriverSample, DriverTable, Levels, Numbers, own_stream, power_of_two
 from drivers.methods.forest_meaning import Meaning, Reading, read_forest
 from drivers.methods.neighbours import Folds, find_neighbours, spatial_folds
 from drivers.methods.result import Importance, Summary, frame, importance_rows
 from drivers.spec.bound import BoundModel, DriverModel, TreeFamily
 from drivers.spec.options import BrtOptions
-from drivers.stats.scores import mean_deviance, pooled_scores
+from drivers.stats.scores import pooled_scores
 from drivers.table import Partition, PixelTable, Stratum, pixel_table_from_frame
 
 Array = NDArray[np.float64]
@@ -100,7 +100,7 @@ class BrtResult:
     notes: tuple[str, ...] = ()
     method: str = field(default="brt", init=False)
 
-    @property
+    @cached_property
     def scale(self) -> TreeScale:
         """From the drivers to the numbers in the trees."""
         return TreeScale.of(self.sample)
@@ -203,7 +203,7 @@ class BrtFitter:
         options = self._options
         sample = self._columns.sample(self._partition, stratum)
         pixels = self._pixels(sample)
-        rng = self._rng(stratum)
+        rng = own_stream(self._seed, self._model.name, stratum.label)
         order = rng.permutation(sample.n)
         n_train = round(options.train * sample.n)
         train, held = np.sort(order[:n_train]), np.sort(order[n_train:])
@@ -222,7 +222,7 @@ class BrtFitter:
             validations.append(_validation("block", train, *blocks, far))
         grown = grow_forest(pixels, setting, chosen.n_trees)
         reading = Reading(grown, pixels, sample, chosen, folds, train, validations[-1].folds)
-        meaning = read_forest(reading, options, self._loss, rng)
+        meaning = read_forest(reading, options, rng)
         notes = _remarks(sample, self._model.target.label, placed=blocks is not None)
         return BrtResult(
             stratum.label, sample, self._model, grown, tuple(validations), trials, meaning, tuple(notes)
@@ -252,7 +252,7 @@ class BrtFitter:
             (setting, self._cross_validate(pixels, folds, self._options.folds, setting, n_trees))
             for setting in self._settings(seed)
         ]
-        losses = [self._loss(pixels.response, found.predicted) for _, found in tried]
+        losses = [pixels.deviance(found.predicted) for _, found in tried]
         best = int(np.argmin(losses))
         trials = []
         for i, (setting, found) in enumerate(tried):
@@ -264,10 +264,7 @@ class BrtFitter:
         self, pixels: Pixels, folds: Folds, n_folds: int, setting: Setting, n_trees: int | None
     ) -> CrossValidated:
         most = self._options.max_trees
-        return cross_validate(pixels, folds, n_folds, setting, self._loss, n_trees=n_trees, max_trees=most)
-
-    def _loss(self, observed: Array, predicted: Array) -> float:
-        return mean_deviance(observed, predicted, self._model.family, level=self._options.quantile)
+        return cross_validate(pixels, folds, n_folds, setting, n_trees=n_trees, max_trees=most)
 
     def _settings(self, seed: int) -> list[Setting]:
         """Every combination of the settings that were given as lists."""
@@ -292,11 +289,6 @@ class BrtFitter:
         _, codes = np.unique(found[0][train], return_inverse=True)
         count = int(codes.max()) + 1
         return (codes.astype(np.uint8), count) if count > 1 else None
-
-    def _rng(self, stratum: Stratum) -> np.random.Generator:
-        """Each fit has its own stream, so that no stratum's numbers depend on the others."""
-        own = zlib.crc32(f"{self._model.name}\n{stratum.label}".encode())
-        return np.random.default_rng([self._seed, own])
 
 
 def fitter(model: BoundModel, table: PixelTable, partition: Partition, seed: int = 0) -> BrtFitter:

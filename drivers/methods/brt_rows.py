@@ -61,6 +61,7 @@ def cv_rows(found: BrtResult) -> list[Row]:
 
 def _cv(found: BrtResult, v: Validation, fold: str, n_train: int, scores: Any, here: Any) -> Row:
     y, guess = found.sample.response[v.rows][here], v.predicted[here]
+    w = None if found.sample.weights is None else found.sample.weights[v.rows][here]
     family = found.model.family
     level = getattr(found.model.options, "quantile", 0.5)
     return {
@@ -71,7 +72,7 @@ def _cv(found: BrtResult, v: Validation, fold: str, n_train: int, scores: Any, h
         "r2": scores.r2,
         "rmse": scores.rmse,
         "mae": scores.mae,
-        "deviance": mean_deviance(y, guess, family, level=level) if len(y) else None,
+        "deviance": mean_deviance(y, guess, family, w, level=level) if len(y) else None,
         "auc": roc_auc(y, guess).auc if family == "binomial" and len(y) else None,
     }
 

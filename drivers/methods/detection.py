@@ -10,7 +10,6 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from drivers.errors import FitError
 from drivers.methods.driver_classes import Classes, cut_driver
@@ -44,9 +43,6 @@ WORKERS = os.cpu_count() or 1
 BATCH = 2_000_000
 """Values of surrogate responses held at once: 16 MB."""
 
-CONFIDENCE = 0.95
-"""Of the intervals of class means."""
-
 
 @dataclass(frozen=True)
 class Factor:
@@ -60,6 +56,8 @@ class Factor:
     """What chance alone does to these classes; None for a single class."""
     covariance: Array
     """Of the class means of a response of unit variance, shape (K, K)."""
+    independent: Array
+    """The same as if pixels were independent."""
     test: QTest
     p_value: float
     p_classical: float
@@ -158,7 +156,8 @@ def _factor(
     k = classes.n_classes
     if classes.candidate is None or k < 2:
         nan = float("nan")
-        return Factor(classes, sums, classes.q, None, np.zeros((k, k)), nothing, nan, nan, nan, nan, nan)
+        none = np.zeros((k, k))
+        return Factor(classes, sums, classes.q, None, none, none, nothing, nan, nan, nan, nan, nan)
     alone = independent_covariance(classes.codes, sums.counts, sample.weights)
     near = neighbours.covariance(classes.codes, k, sample.weights) if errors == "effective" else None
     covariance = alone if near is None else near
@@ -175,6 +174,7 @@ def _factor(
         q,
         null,
         covariance,
+        alone,
         test,
         p_value,
         plain.p_value,
@@ -275,11 +275,3 @@ def _pairs(
         adjusted = adjusted_q(q_ab, (cells - 1) / (worth - 1)) if worth > cells else float("nan")
         out.append(Pair(a, b, q_a, q_b, q_ab, adjusted, interaction_type(q_a, q_b, q_ab), n))
     return out
-
-
-def mean_interval(mean: float, error: float, n: float) -> tuple[float, float]:
-    """The confidence interval of a class mean from n (effective) pixels; NaN below two."""
-    if not n > 1:
-        return float("nan"), float("nan")
-    reach = float(stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1)) * error
-    return mean - reach, mean + reach

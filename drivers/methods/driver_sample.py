@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -202,6 +203,11 @@ class DriverTable:
             out[rows] = made
             self._made[factor.text] = out
         return self._made[factor.text]
+
+
+def own_stream(seed: int, *words: str) -> np.random.Generator:
+    """Random numbers of one task of one fit: no stratum's depend on what else was asked for."""
+    return np.random.default_rng([seed, zlib.crc32("\n".join(words).encode())])
 
 
 def _at(values: NDArray[Any], rows: Rows) -> NDArray[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -17,7 +16,7 @@ from drivers.stats.applicability import fit_applicability
 from drivers.stats.dependence import LeafBoxes, accumulated_effects, leaf_boxes, partial_dependence
 from drivers.stats.forest import forest_from_json, relative_influence
 from drivers.stats.friedman import Interactions, h_statistic
-from drivers.stats.shapley import group_shapley
+from drivers.stats.shapley import group_shapley, mean_abs
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -98,9 +97,7 @@ class Reading:
     far_folds: Folds
 
 
-def read_forest(
-    of: Reading, options: BrtOptions, loss: Callable[[Array, Array], float], rng: np.random.Generator
-) -> Meaning:
+def read_forest(of: Reading, options: BrtOptions, rng: np.random.Generator) -> Meaning:
     """Everything that the tables show of a forest beside its scores."""
     drivers, pixels, cv = of.sample.drivers, of.pixels, of.cv
     homes = np.array([d.driver.group for d in drivers])
@@ -115,7 +112,7 @@ def read_forest(
         rows = _spaced(pixels, options.shap_pixels, rng)
         measures += _shap(of.grown, pixels, rows, cv, members, boxes)
     if options.permutations:
-        measures.append(_permutation(pixels.rows(of.train), cv, of.folds, members, options, loss, rng))
+        measures.append(_permutation(pixels.rows(of.train), cv, of.folds, members, options.permutations, rng))
     background = pixels.matrix[_spaced(pixels, BACKGROUND, rng)].astype(np.float64)
     return Meaning(
         names,
@@ -150,8 +147,8 @@ def _shap(
 
     def sizes(forest: Grown, matrix: NDArray[np.float32]) -> tuple[Array, Array]:
         phi = forest.contributions(matrix)[:, :-1]
-        summed = [phi[:, m].sum(axis=1) for m in members]
-        return np.abs(phi).mean(axis=0), np.array([np.abs(s).mean() for s in summed])
+        summed = np.array([phi[:, m].sum(axis=1) for m in members]).reshape(len(members), len(phi)).T
+        return mean_abs(phi).estimate, mean_abs(summed).estimate
 
     drivers, groups = sizes(grown, pixels.matrix[rows])
     few = rows[:: max(1, len(rows) // FOLD_PIXELS)]
@@ -160,7 +157,7 @@ def _shap(
     found = [Measured("shap", drivers, groups, spreads[0], spreads[1])]
     if 1 < len(members) <= MOST_GROUPS and sum(map(len, members)) == pixels.matrix.shape[1]:
         game = group_shapley(boxes, pixels.matrix[rows].astype(np.float64), [m.tolist() for m in members])
-        found.append(Measured("shapley", None, np.abs(game).mean(axis=0) * grown.spread, None, None))
+        found.append(Measured("shapley", None, mean_abs(game).estimate * grown.spread, None, None))
     return found
 
 
@@ -169,8 +166,7 @@ def _permutation(
     cv: CrossValidated,
     folds: Folds,
     members: Members,
-    options: BrtOptions,
-    loss: Callable[[Array, Array], float],
+    repeats: int,
     rng: np.random.Generator,
 ) -> Measured:
     """How much the held-out deviance rises when a driver, or a whole group, is shuffled among pixels."""
@@ -178,19 +174,19 @@ def _permutation(
     sets = [*(np.array([j]) for j in range(width)), *members]
     rises = np.zeros((len(cv.forests), len(sets)))
     for fold, forest in enumerate(cv.forests):
-        held = np.flatnonzero(folds == fold)
-        if len(held) > PERMUTED:
-            held = np.sort(rng.choice(held, PERMUTED, replace=False))
-        matrix, y = pixels.matrix[held], pixels.response[held]
-        before = loss(y, forest.predict(matrix, cv.n_trees))
+        rows = np.flatnonzero(folds == fold)
+        if len(rows) > PERMUTED:
+            rows = np.sort(rng.choice(rows, PERMUTED, replace=False))
+        held = pixels.rows(rows)
+        before = held.deviance(forest.predict(held.matrix, cv.n_trees))
         for i, columns in enumerate(sets):
             # All repeats in one call: what a prediction costs is mostly its beginning.
-            stacked = np.tile(matrix, (options.permutations, 1))
-            for k in range(options.permutations):
-                part = slice(k * len(held), (k + 1) * len(held))
-                stacked[part, columns] = matrix[np.ix_(rng.permutation(len(held)), columns)]
-            after = loss(np.tile(y, options.permutations), forest.predict(stacked, cv.n_trees))
-            rises[fold, i] = after - before
+            stacked = np.tile(held.matrix, (repeats, 1))
+            for k in range(repeats):
+                part = slice(k * held.n, (k + 1) * held.n)
+                stacked[part, columns] = held.matrix[np.ix_(rng.permutation(held.n), columns)]
+            guesses = forest.predict(stacked, cv.n_trees).reshape(repeats, held.n)
+            rises[fold, i] = np.mean([held.deviance(guess) for guess in guesses]) - before
     mean, spread = rises.mean(axis=0), rises.std(axis=0, ddof=1)
     return Measured("permutation", mean[:width], mean[width:], spread[:width], spread[width:])
 

@@ -5,7 +5,6 @@ Wang et al. 2010, doi:10.1080/13658810802443457; Song et al. 2020, doi:10.1080/1
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +13,7 @@ import pandas as pd
 
 from drivers.errors import Fault, FitError, TableError
 from drivers.methods.detection import Detection, detect
-from drivers.methods.driver_sample import DriverSample, DriverTable
+from drivers.methods.driver_sample import DriverSample, DriverTable, own_stream
 from drivers.methods.geodetector_rows import (
     breaks_rows,
     ecological_rows,
@@ -144,9 +143,7 @@ class GeodetectorFitter:
         return GeodetectorResult(stratum.label, found, self._options, scales, years, tuple(notes))
 
     def _rng(self, stratum: Stratum, task: str) -> np.random.Generator:
-        """Each fit has its own stream, so that no stratum's numbers depend on the others."""
-        own = zlib.crc32(f"{self._model.name}\n{stratum.label}\n{task}".encode())
-        return np.random.default_rng([self._seed, own])
+        return own_stream(self._seed, self._model.name, stratum.label, task)
 
     def _scaled(
         self, sample: DriverSample, stratum: Stratum, notes: list[str]

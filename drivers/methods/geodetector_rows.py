@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers.methods.detection import Detection, Factor, mean_interval
+from drivers.methods.detection import Detection, Factor
 from drivers.methods.result import Importance
 from drivers.spec.options import GeodetectorOptions
-from drivers.stats.detectors import ecological_test, holm, risk_tests
+from drivers.stats.detectors import ecological_test, holm, mean_interval, risk_tests
 
 Row = dict[str, Any]
 
@@ -191,8 +191,7 @@ def _risk(found: Detection, factor: Factor) -> Iterator[Row]:
     tests = risk_tests(factor.sums.means, factor.sums.variances, factor.covariance)
     plain = tests
     if found.errors == "effective":
-        with np.errstate(divide="ignore"):
-            plain = risk_tests(factor.sums.means, factor.sums.variances, np.diag(1.0 / factor.sums.counts))
+        plain = risk_tests(factor.sums.means, factor.sums.variances, factor.independent)
     adjusted = holm(tests.p_value)
     for i, (a, b) in enumerate(zip(tests.a, tests.b, strict=True)):
         yield {

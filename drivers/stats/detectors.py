@@ -12,6 +12,9 @@ from scipy import stats
 from drivers.stats.tails import log_p_t
 
 Array = NDArray[np.float64]
+CONFIDENCE = 0.95
+"""Of the intervals of class means."""
+
 EcologicalTest = Literal["two_sided", "gd", "gdverse"]
 
 
@@ -122,3 +125,17 @@ def ecological_test(q_a: float, q_b: float, df: float, variant: EcologicalTest) 
         return EcologicalTestResult(f, upper)
     smaller = min(upper, lower)
     return EcologicalTestResult(f, smaller if variant == "gd" else min(2.0 * smaller, 1.0))
+
+
+def mean_interval(mean: float, error: float, n: float) -> tuple[float, float]:
+    """The confidence interval of a class mean from n (effective) pixels; NaN for a single one.
+
+    Examples
+    --------
+    >>> [round(end, 4) for end in mean_interval(5.0, 0.5, 10.0)]
+    [3.8689, 6.1311]
+    """
+    if not n > 1:
+        return float("nan"), float("nan")
+    reach = float(stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1)) * error
+    return mean - reach, mean + reach
