@@ -29,7 +29,7 @@ from drivers.stats.q import (
     Cuts,
     QTest,
     adjusted_q,
-    gd_p_value,
+    gd_factor,
     q_test,
     surrogate_q,
 )
@@ -93,6 +93,8 @@ class Pair:
     q_adjusted: float
     kind: str
     n: int
+    n_effective: float
+    """Independent pixels that its tests count on: the fewer of its two drivers'."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,9 @@ def _factor(
     plain = q_test(q, plain_null.expected_q, plain_null.df, plain_null.df_residual)
     p_value = test.p_value
     if errors == "GD":
-        q, p_value = _as_gd(classes, sums, sample)
+        pooled = classes.sums.pooled()
+        whole = ClassSums(*(part[0] for part in (pooled.counts, pooled.weights, pooled.sums, pooled.squares)))
+        q, p_value = gd_factor(sums, whole, sample.centre / sample.unit)
     return Factor(
         classes,
         sums,
@@ -182,23 +186,6 @@ def _factor(
         adjusted_q(q, null.expected_q),
         classes.crossfit() if len(classes.sums.counts) > 1 else float("nan"),
     )
-
-
-def _as_gd(classes: Classes, sums: ClassSums, sample: DriverSample) -> tuple[float, float]:
-    """q and p as GD's `gd` has them: classes of one pixel are in neither sum of squares."""
-    single = sums.counts == 1
-    pooled = classes.sums.pooled()
-    outside = float(pooled.squares.sum() - sums.squares.sum())
-    kept = ClassSums(sums.counts[~single], sums.weights[~single], sums.sums[~single], sums.squares[~single])
-    n = int(pooled.counts.sum())
-    m = n - int(single.sum())
-    total = kept.squares.sum() + outside
-    mean = kept.sums.sum() + float(pooled.sums.sum() - sums.sums.sum())
-    spread = total - mean**2 / m
-    q = 1.0 - kept.within / spread if spread > 0 else float("nan")
-    variance = spread / (m - 1) if m > 1 else 0.0
-    means = kept.means + sample.centre / sample.unit
-    return q, gd_p_value(q, kept.counts, means, variance, n, len(sums.counts))
 
 
 def _p_max(
@@ -271,7 +258,7 @@ def _pairs(
         q_a, q_b = (a.q, b.q) if gd else (sums.q_of(0), sums.q_of(1))
         q_ab = sums.q_without_singles() if gd else sums.q()
         cells, n = int((sums.counts > 0).sum()), int(sums.counts.sum())
-        worth = min([n, *(f.n_effective for f in (a, b) if f.null is not None)])
+        worth = float(min([n, *(f.n_effective for f in (a, b) if f.null is not None)]))
         adjusted = adjusted_q(q_ab, (cells - 1) / (worth - 1)) if worth > cells else float("nan")
-        out.append(Pair(a, b, q_a, q_b, q_ab, adjusted, interaction_type(q_a, q_b, q_ab), n))
+        out.append(Pair(a, b, q_a, q_b, q_ab, adjusted, interaction_type(q_a, q_b, q_ab), n, worth))
     return out

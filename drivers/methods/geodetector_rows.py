@@ -230,9 +230,7 @@ def ecological_rows(found: Detection, options: GeodetectorOptions) -> list[Row]:
     variant = options.ecological or ("gd" if options.compat else "two_sided")
     rows = []
     for pair in found.pairs:
-        worth = float(pair.n)
-        if found.errors == "effective":
-            worth = float(np.nanmin([pair.a.n_effective, pair.b.n_effective, worth]))
+        worth = pair.n_effective if found.errors == "effective" else float(pair.n)
         test = ecological_test(pair.q_a, pair.q_b, worth - 1.0, variant)
         rows.append(
             {

@@ -175,20 +175,32 @@ def bin_sums(
         at = codes[part].astype(np.intp)
         if folds is not None:
             at += folds[part].astype(np.intp) * width
-        y = response[part]
-        total[0] += np.bincount(at, minlength=size)
-        if weights is None:
-            total[2] += np.bincount(at, y, size)
-            total[3] += np.bincount(at, y * y, size)
-        else:
-            w = weights[part]
-            wy = w * y
-            total[1] += np.bincount(at, w, size)
-            total[2] += np.bincount(at, wy, size)
-            total[3] += np.bincount(at, wy * y, size)
+        add_sums(total, at, response[part], None if weights is None else weights[part])
     if weights is None:
         total[1] = total[0]
     return BinSums(*total.reshape(4, n_folds, width)[:, :, :bins])
+
+
+def add_sums(
+    total: Array, at: NDArray[np.intp], response: Array, weights: Array | None, *, with_squares: bool = True
+) -> None:
+    """Add a chunk of pixels to sums by code: counts, weights, sums and squares are the rows of `total`.
+
+    Parameters
+    ----------
+    total : shape (4, codes), changed; without weights its second row is left alone
+    at : codes of the pixels, shape (m,)
+    response, weights : of the pixels, shape (m,)
+    with_squares : whether the fourth row is wanted
+    """
+    size = total.shape[1]
+    weighted = response if weights is None else weights * response
+    total[0] += np.bincount(at, minlength=size)
+    if weights is not None:
+        total[1] += np.bincount(at, weights, size)
+    total[2] += np.bincount(at, weighted, size)
+    if with_squares:
+        total[3] += np.bincount(at, weighted * response, size)
 
 
 def response_sums(codes: Codes, bins: int, responses: Array) -> Array:

@@ -13,7 +13,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers.stats.binning import CHUNK
+from drivers.stats.binning import CHUNK, add_sums
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.uint16]
@@ -153,14 +153,8 @@ def _crossed(
         for code, width in zip(codes[1:], widths[1:], strict=True):
             at *= width
             at += code[part]
-        y = response[part]
-        wy = y if weights is None else weights[part] * y
-        total[0] += np.bincount(at, minlength=size)
-        total[2] += np.bincount(at, wy, size)
-        if weights is not None:
-            total[1] += np.bincount(at, weights[part], size)
-        if with_squares:
-            total[3] += np.bincount(at, wy * y, size)
+        own = None if weights is None else weights[part]
+        add_sums(total, at, response[part], own, with_squares=with_squares)
     if weights is None:
         total[1] = total[0]
     return total.reshape(4, *widths)

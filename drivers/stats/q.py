@@ -261,3 +261,32 @@ def gd_p_value(q: float, counts: Array, means: Array, variance: float, n: int, n
     if ncp <= 0:
         return float(stats.f.sf(f, df, df_residual))
     return float(np.clip(1.0 - special.ncfdtr(df, df_residual, ncp, f), 0.0, 1.0))
+
+
+def gd_factor(classes: ClassSums, whole: ClassSums, centre: float) -> tuple[float, float]:
+    """q and p as GD's `gd` has them: classes of one pixel are in neither sum of squares.
+
+    Parameters
+    ----------
+    classes : the classes
+    whole : all pixels with a value, those in no class too: they count in the total alone
+    centre : what was taken off the response, in its units
+
+    Examples
+    --------
+    >>> y, at = np.array([1.0, 2, 3, 4, 5, 6, 7, 50]), np.array([0, 0, 0, 1, 1, 1, 1, 2])
+    >>> sums = ClassSums(*(np.bincount(at, w) for w in (y * 0 + 1, y * 0 + 1, y, y * y)))
+    >>> [round(v, 9) for v in gd_factor(sums, sums, 0.0)]
+    [0.75, 0.097019148]
+    """
+    single = classes.counts == 1
+    parts = (classes.counts, classes.weights, classes.sums, classes.squares)
+    kept = ClassSums(*(part[~single] for part in parts))
+    n = int(whole.counts.sum())
+    m = n - int(single.sum())
+    total = kept.squares.sum() + float(whole.squares.sum() - classes.squares.sum())
+    mean = kept.sums.sum() + float(whole.sums.sum() - classes.sums.sum())
+    spread = float(total - mean**2 / m)
+    q = 1.0 - kept.within / spread if spread > 0 else float("nan")
+    variance = spread / (m - 1) if m > 1 else 0.0
+    return q, gd_p_value(q, kept.counts, kept.means + centre, variance, n, len(classes.counts))
