@@ -31,6 +31,9 @@ COLUMNS: dict[str, Column] = {
     "auc": Column("Area under the ROC curve, for a binomial response.", "1"),
     "bag_fraction": Column("Share of pixels behind each tree.", "1"),
     "bic": Column("Bayesian information criterion, summed over equations.", "1"),
+    "block_side": Column(
+        "Side of the spatial blocks, in units of the coordinates (km for longitude and latitude).", "1"
+    ),
     "breaks": Column(
         "Limits of the classes from the lowest value to the highest, joined by `;`; of a "
         "categorical driver its levels. Classes are closed on the right; a level that holds `;` is quoted."
@@ -53,7 +56,9 @@ COLUMNS: dict[str, Column] = {
     "conf_low": Column("Lower end of the 95 % confidence interval of `estimate`.", "as estimate"),
     "delta_aicc": Column("AICc after the step minus AICc before it.", "1"),
     "delta_c": Column("Fisher's C after the step minus Fisher's C before it.", "1"),
+    "delta_deviance": Column("deviance less that of the forests with all drivers.", "1"),
     "deviance": Column("Mean deviance per pixel of the family, in gbm's convention.", "1"),
+    "deviance_se": Column("Standard error of the mean deviance over folds.", "1"),
     "df": Column("Degrees of freedom of the test, the residual ones of an F; empty for a z test.", "1"),
     "driver": Column(
         "The cause: a driver, a dummy or product of drivers, or a composite; empty for a group."
@@ -71,6 +76,7 @@ COLUMNS: dict[str, Column] = {
     "fishers_c_df": Column("Its degrees of freedom, twice the number of claims.", "1"),
     "fishers_c_p": Column("Its p-value.", "1"),
     "fold": Column("Number of the fold, from 1; `all` for pooled out-of-fold predictions."),
+    "folds": Column("Folds that a setting was tried on; fewer than the others' where it was given up.", "1"),
     "gap": Column(
         "Proven bound on how far natural breaks can be from the optimum, as a share of the "
         "total sum of squares; 0 is the optimum.",
@@ -99,7 +105,8 @@ COLUMNS: dict[str, Column] = {
     "mean_b": Column("Mean of the response in the second class.", "response"),
     "measure": Column(
         "How importance is measured: `q`, `gain` (relative influence), `shap` (mean |SHAP|), `shapley` (of "
-        "the game of groups), `permutation` (rise of the error); of an interaction `h_statistic`."
+        "the game of groups), `permutation` (rise of the error); of an interaction `h_statistic` or `shap` "
+        "(mean |SHAP interaction|)."
     ),
     "message": Column("What a reader of the fit must know: why it failed, or what to be careful about."),
     "method": Column(
@@ -107,8 +114,9 @@ COLUMNS: dict[str, Column] = {
     ),
     "min": Column("Smallest value of the response.", "response"),
     "model": Column("Name of the model file."),
-    "n": Column("Pixels: of the stratum (strata.csv), of a class, or used by the fit.", "rows"),
+    "n": Column("Pixels: of the stratum (strata.csv), of a class, or used by the fit or number.", "rows"),
     "n_classes": Column("Number of classes.", "1"),
+    "n_drivers": Column("Number of drivers.", "1"),
     "n_effective": Column("Number of independent pixels that the pixels are worth.", "rows"),
     "n_test": Column("Pixels that were predicted.", "rows"),
     "n_train": Column("Pixels that the forest was grown on.", "rows"),
@@ -128,6 +136,7 @@ COLUMNS: dict[str, Column] = {
     ),
     "partial_r_high": Column("Upper end of its 95 % confidence interval.", "1"),
     "partial_r_low": Column("Lower end of its 95 % confidence interval.", "1"),
+    "pixel": Column("Row of the pixel in the table, from 0.", "1"),
     "q": Column("Share of the response's variance between the classes of a driver, 1 - SSW / SST.", "1"),
     "q_a": Column("q of the first driver on the pixels of the pair.", "1"),
     "q_ab": Column("q of the crossed classes of both drivers.", "1"),
@@ -149,6 +158,11 @@ COLUMNS: dict[str, Column] = {
     "r2_conditional": Column("Share accounted for by fixed part and random intercept together.", "1"),
     "r2_gap": Column("r2_random - r2_block: what random folds owe to neighbours.", "1"),
     "r2_holdout": Column("R² on the holdout.", "1"),
+    "r2_knndm": Column(
+        "R² of predictions for folds that are as far from their training pixels as the pixels to be "
+        "predicted are from all of them, pooled.",
+        "1",
+    ),
     "r2_random": Column("R² of predictions for random folds, pooled.", "1"),
     "rank": Column("1 for the largest, among the rows of a model, stratum and kind.", "1"),
     "reason": Column("Why a candidate has no breaks or no q; empty where it has."),
@@ -157,7 +171,8 @@ COLUMNS: dict[str, Column] = {
     "rmsea": Column("Root mean square error of approximation.", "1"),
     "scale": Column("Cell size as a multiple of the table's.", "1"),
     "scheme": Column(
-        "How pixels were held out: `holdout`, `random` folds, or folds of whole spatial `block`s."
+        "How pixels were held out: `holdout`, `random` folds, folds of whole spatial `block`s, or `knndm` "
+        "folds, as far from their training pixels as the map is from all of them."
     ),
     "sd": Column("Standard deviation of the response, divisor n - 1.", "response"),
     "selects_on_response": Column("Whether the stratum is cut on the response, which shrinks slopes."),
@@ -169,7 +184,9 @@ COLUMNS: dict[str, Column] = {
     "srmr": Column("Standardised root mean square residual.", "1"),
     "statistic": Column("t, z or, for a categorical driver's joint row, F (χ² for a GLM).", "1"),
     "status": Column("`ok` or `failed`."),
-    "std_error": Column("Standard error of `estimate`.", "as estimate"),
+    "std_error": Column(
+        "Standard error of `estimate`; of a `value`, for the pixels that were sampled.", "as estimate"
+    ),
     "std_estimate": Column("`estimate` in sds of the response per sd of the term.", "1"),
     "step": Column("Number of the step, from 1.", "1"),
     "stratum": Column("`all`, `family=level`, or `family=level,family=level`."),
@@ -182,7 +199,9 @@ COLUMNS: dict[str, Column] = {
         "uni-` or `Weaken, nonlinear`."
     ),
     "upper": Column("Upper limit of a class, in it; empty for a level.", "driver"),
-    "value": Column("The importance, or the height of a curve, in units of its measure.", "1"),
+    "value": Column(
+        "The importance, the height of a curve, or the SHAP value, in units of its measure.", "1"
+    ),
     "verdict": Column("The field's rule: `accepted` if P >= 0.05 and C/df <= 2, `rejected`, or `saturated`."),
     "via": Column("The path that the effect takes, `climate -> soil -> NEP`."),
     "x": Column("A value of the driver; empty for a level.", "driver"),
@@ -211,6 +230,7 @@ TABLES: dict[str, tuple[str, ...]] = {
         *("max_partial_r", "max_partial_r_low", "max_partial_r_high"),
         *("equivalence_bound", "equivalence_p", "equivalence_verdict", "errors"),
         *("n_trees", "r2_holdout", "r2_random", "r2_block", "r2_gap", "applicable"),
+        *("r2_knndm", "block_side"),
     ),
     "r2": (*_MODEL, "response", "r2", "r2_conditional"),
     "effects": (
@@ -223,7 +243,11 @@ TABLES: dict[str, tuple[str, ...]] = {
         *("step", "action", "response", "term", "p_value"),
         *("fishers_c", "fishers_c_df", "fishers_c_p", "aicc", "delta_c", "delta_aicc"),
     ),
-    "importance": (*_MODEL, "driver", "group", "measure", "value", "share", "rank", "spread"),
+    "importance": (
+        *_MODEL,
+        *("driver", "group", "measure", "value", "share", "rank"),
+        *("spread", "std_error", "n"),
+    ),
     "cv": (
         *_MODEL,
         *("scheme", "fold", "n_train", "n_test", "r2", "rmse", "mae"),
@@ -232,9 +256,28 @@ TABLES: dict[str, tuple[str, ...]] = {
     "tuning": (
         *_MODEL,
         *("tree_complexity", "learning_rate", "bag_fraction", "n_trees", "rmse", "r2", "chosen"),
-        "deviance",
+        *("deviance", "folds"),
     ),
-    "tree_interactions": (*_MODEL, "driver_a", "driver_b", "measure", "value", "rank", "strength"),
+    "simplify": (
+        *_MODEL,
+        *(
+            "step",
+            "driver",
+            "group",
+            "n_drivers",
+            "deviance",
+            "delta_deviance",
+            "deviance_se",
+            "r2",
+            "chosen",
+        ),
+    ),
+    "tree_interactions": (
+        *_MODEL,
+        *("driver_a", "driver_b", "measure", "value", "rank"),
+        *("strength", "std_error", "n"),
+    ),
+    "shap_values": (*_MODEL, "pixel", "driver", "group", "x", "level", "value"),
     "curves": (*_MODEL, "driver", "group", "kind", "x", "level", "value"),
     "q": (
         *_MODEL,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -17,6 +18,9 @@ class Reporter(Protocol):
     def start(self, what: str) -> None:
         """A piece of work begins."""
 
+    def part(self, what: str, done: int, of: int) -> None:
+        """So many parts of the piece are finished; `what` is being done now."""
+
     def done(self) -> None:
         """It is finished."""
 
@@ -27,28 +31,52 @@ class Silent:
     def start(self, what: str) -> None:
         """Nothing."""
 
+    def part(self, what: str, done: int, of: int) -> None:
+        """Nothing."""
+
     def done(self) -> None:
         """Nothing."""
 
 
+SILENT = Silent()
+
+
 class _Bar:
+    """A bar for the whole run, and one below it for the parts of the piece at work."""
+
     def __init__(self, bar: Progress, total: int) -> None:
         self._bar, self._task = bar, bar.add_task("", total=total)
+        self._parts = bar.add_task("", total=1, visible=False)
 
     def start(self, what: str) -> None:
         self._bar.update(self._task, description=what)
 
+    def part(self, what: str, done: int, of: int) -> None:
+        self._bar.update(self._parts, description=f"  {what}", completed=done, total=of, visible=True)
+
     def done(self) -> None:
+        self._bar.update(self._parts, visible=False)
         self._bar.advance(self._task)
+
+
+QUIET = 10.0
+"""Seconds between two lines about the parts of one piece."""
 
 
 class _Lines:
     def __init__(self, total: int) -> None:
-        self._total, self._count = total, 0
+        self._total, self._count, self._said = total, 0, 0.0
 
     def start(self, what: str) -> None:
         self._count += 1
+        self._said = time.monotonic()
         print(f"[{self._count}/{self._total}] {what}", file=sys.stderr, flush=True)
+
+    def part(self, what: str, done: int, of: int) -> None:
+        now = time.monotonic()
+        if now - self._said >= QUIET:
+            self._said = now
+            print(f"[{self._count}/{self._total}]   {what} ({done}/{of})", file=sys.stderr, flush=True)
 
     def done(self) -> None:
         """The next line says it."""

@@ -108,7 +108,7 @@ def run(
                 reporter.start(f"{model.name} on {stratum.label}")
                 key = {"model": model.name, "stratum": stratum.label}
                 try:
-                    result = fitter.fit(stratum)
+                    result = fitter.fit(stratum, reporter)
                     records = {**result.records, **_derived(result)}
                     results[model.name, stratum.label] = result
                 except (FitError, np.linalg.LinAlgError) as error:

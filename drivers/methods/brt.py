@@ -30,6 +30,7 @@ from drivers.methods.driver_sample import DriverSample, DriverTable, Levels, Num
 from drivers.methods.forest_meaning import Meaning, Reading, read_forest
 from drivers.methods.neighbours import Folds, find_neighbours, spatial_folds
 from drivers.methods.result import Importance, Summary, frame, importance_rows
+from drivers.progress import SILENT, Reporter
 from drivers.spec.bound import BoundModel, DriverModel, TreeFamily
 from drivers.spec.options import BrtOptions
 from drivers.stats.scores import pooled_scores
@@ -192,7 +193,7 @@ class BrtFitter:
         self._columns = DriverTable(model, table)
         self._columns.check_positions()
 
-    def fit(self, stratum: Stratum) -> BrtResult:
+    def fit(self, stratum: Stratum, reporter: Reporter = SILENT) -> BrtResult:
         """Fit one stratum.
 
         Raises

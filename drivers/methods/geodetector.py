@@ -27,6 +27,7 @@ from drivers.methods.geodetector_rows import (
 from drivers.methods.neighbours import lattice_of
 from drivers.methods.result import Importance, Summary, frame
 from drivers.methods.scaling import coarser
+from drivers.progress import SILENT, Reporter
 from drivers.spec.bound import BoundModel, DriverModel
 from drivers.spec.options import GeodetectorOptions
 from drivers.stats.lattice import Lattice
@@ -127,7 +128,7 @@ class GeodetectorFitter:
             self._lattice = self._grid()
         self.warnings = self._warnings()
 
-    def fit(self, stratum: Stratum) -> GeodetectorResult:
+    def fit(self, stratum: Stratum, reporter: Reporter = SILENT) -> GeodetectorResult:
         """Fit one stratum.
 
         Raises
@@ -136,9 +137,12 @@ class GeodetectorFitter:
             With the reason why the stratum cannot be fitted.
         """
         sample = self._columns.sample(self._partition, stratum)
-        found = detect(sample, self._options, self._rng(stratum, "fit"))
         notes: list[str] = []
+        reporter.part("classes and detectors", 0, 3)
+        found = detect(sample, self._options, self._rng(stratum, "fit"))
+        reporter.part("coarser cells", 1, 3)
         scales = self._scaled(sample, stratum, notes)
+        reporter.part("single years", 2, 3)
         years = self._years(stratum, notes)
         return GeodetectorResult(stratum.label, found, self._options, scales, years, tuple(notes))
 

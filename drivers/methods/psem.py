@@ -22,6 +22,7 @@ from drivers.methods.equations import Fitted, fit_equation
 from drivers.methods.result import Summary, frame
 from drivers.methods.rows import psem_records
 from drivers.methods.sample import Sample
+from drivers.progress import SILENT, Reporter
 from drivers.spec.bound import BoundModel, PathModel
 from drivers.spec.path_graph import PathGraph, make_graph
 from drivers.spec.terms import Term
@@ -159,7 +160,7 @@ class PsemFitter:
         self.notes = _notes(model, table)
         self.warnings = self.notes if model.options.errors in ("effective", "block") else ()
 
-    def fit(self, stratum: Stratum) -> PsemResult:
+    def fit(self, stratum: Stratum, reporter: Reporter = SILENT) -> PsemResult:
         """Fit one stratum.
 
         Raises

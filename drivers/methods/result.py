@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import pandas as pd
 
 from drivers.glossary import TABLES
+from drivers.progress import SILENT, Reporter
 
 Records = Mapping[str, Sequence[Mapping[str, Any]]]
 """For every table its rows, without the columns `model` and `stratum`."""
@@ -38,7 +39,7 @@ class Fitter(Protocol):
     def warnings(self) -> tuple[str, ...]:
         """What the user asked for and does not get, whatever the stratum."""
 
-    def fit(self, stratum: Any) -> Result:
+    def fit(self, stratum: Any, reporter: Reporter = SILENT) -> Result:
         """Fit one stratum of the partition that the fitter was made with."""
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 FIELD_P_VALUE = 0.05
@@ -96,6 +96,18 @@ SHAP_PIXELS = 2000
 
 REPEATS = 5
 """Permutations of each driver in each fold."""
+
+INTERACTION_PIXELS = 100
+"""Pixels with SHAP interactions: a pixel costs as many as two SHAP values for each driver."""
+
+TRIED_COMPLEXITY = [1, 10]
+"""From stumps to more than Elith et al. (2008) used."""
+
+TRIED_RATE = [0.005, 0.1]
+"""Below, the search takes hours and forests gain little; above, too few trees are averaged."""
+
+TRIED_BAG = [0.4, 0.9]
+"""Around the 0.5 to 0.75 that Elith et al. (2008) found best."""
 
 
 def _range(value: list[int]) -> list[int]:
@@ -221,6 +233,35 @@ class GeodetectorOptions(Options):
     )
 
 
+def _span(value: list[float]) -> list[float]:
+    if len(value) != 2 or not value[0] < value[1]:
+        raise PydanticCustomError("shape", "must be `[lowest, highest]`")
+    return value
+
+
+class Tune(Options):
+    """A search of settings with a budget, instead of a grid. What the options fix is not searched."""
+
+    model_config = ConfigDict(strict=True)
+
+    trials: int = Field(ge=1, le=10_000, description="Settings that are tried.")
+    tree_complexity: Annotated[list[Annotated[int, Field(ge=1, le=64)]], AfterValidator(_span)] = Field(
+        TRIED_COMPLEXITY, description="Range of tree_complexity, [lowest, highest]."
+    )
+    learning_rate: Annotated[list[Annotated[float, Field(gt=0, le=1)]], AfterValidator(_span)] = Field(
+        TRIED_RATE, description="Range of learning_rate, [lowest, highest]; its logarithm is searched."
+    )
+    bag_fraction: Annotated[list[Annotated[float, Field(gt=0, le=1)]], AfterValidator(_span)] = Field(
+        TRIED_BAG, description="Range of bag_fraction, [lowest, highest]."
+    )
+
+
+SEARCHED = ("tree_complexity", "learning_rate", "bag_fraction")
+"""The settings that are tried."""
+
+PixelColumn = Literal["fitted", "applicability", "shap"]
+
+
 class BrtOptions(Options):
     """Options of boosted regression trees, in the vocabulary of gbm and dismo."""
 
@@ -237,6 +278,9 @@ class BrtOptions(Options):
         "auto", description="Number of trees, or auto: where the cross-validated error is least."
     )
     max_trees: int = Field(MAX_TREES, ge=10, le=100_000, description="Most trees that auto grows.")
+    tune: Tune | None = Field(
+        None, description="A search of the settings that are not given, with a budget: {trials: 30}."
+    )
     min_node: int = Field(MIN_NODE, ge=1, description="Fewest pixels in a leaf (gbm's n.minobsinnode).")
     train: float = Field(
         TRAIN, gt=0, le=1, description="Share of pixels for training; the others are the holdout; 1: none."
@@ -248,13 +292,49 @@ class BrtOptions(Options):
         description="Side of a spatial block in units of the coordinates (km for longitude and latitude); "
         "by default from the response's correlogram.",
     )
+    knndm: bool = Field(
+        False,
+        description="A third validation, by folds as far from their training pixels as the stratum's "
+        "pixels, those without a response too, are from all that have one (kNNDM).",
+    )
+    simplify: bool = Field(
+        False,
+        description="Drop drivers, the least important first, while the held-out deviance does not rise by "
+        "more than its standard error (gbm.simplify).",
+    )
     quantile: float = Field(0.5, gt=0, lt=1, description="Which quantile, for `family: quantile`.")
     shap_pixels: int = Field(
         SHAP_PIXELS, ge=0, description="Pixels whose SHAP values are computed; 0 leaves them out."
     )
+    shap_interactions: int = Field(
+        INTERACTION_PIXELS,
+        ge=0,
+        description="Pixels whose SHAP interactions are computed; 0 leaves them out.",
+    )
     permutations: int = Field(
         REPEATS, ge=0, le=1000, description="Repeats of the permutation importance; 0 leaves it out."
     )
-    interactions: bool = Field(True, description="Friedman's H of all pairs of drivers.")
+    interactions: bool = Field(
+        True, description="Friedman's H of all pairs of drivers, and their SHAP interactions."
+    )
     curves: bool = Field(True, description="Partial dependence and accumulated local effects.")
     weights: str | None = Field(None, description="A column of weights, such as cell areas.")
+    pixels: list[PixelColumn] = Field(
+        default_factory=list,
+        description="What pixels.parquet gets of every pixel: fitted (and held-out) values, applicability, "
+        "shap.",
+    )
+
+    @model_validator(mode="after")
+    def _one_way_to_tune(self) -> Self:
+        """A setting is given, listed, or searched."""
+        if self.tune is None:
+            return self
+        for name in SEARCHED:
+            if isinstance(getattr(self, name), list):
+                message = f"must not list `{name}` beside `tune`, which searches: give one number or none"
+                raise PydanticCustomError("shape", message)
+            if name in self.model_fields_set and name in self.tune.model_fields_set:
+                message = f"must not give `{name}` that has a range in `tune`: leave one of them out"
+                raise PydanticCustomError("shape", message)
+        return self
