@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,6 +40,27 @@ class Silent:
 
 
 SILENT = Silent()
+
+
+class Parts:
+    """The parts of one piece of work, counted as they are finished, from any thread."""
+
+    def __init__(self, reporter: Reporter, of: int) -> None:
+        self._reporter, self._of, self._done = reporter, of, 0
+        self._what = ""
+        self._lock = threading.Lock()
+
+    def now(self, what: str) -> None:
+        """What is being done."""
+        with self._lock:
+            self._what = what
+            self._reporter.part(what, self._done, self._of)
+
+    def finished(self, parts: int = 1) -> None:
+        """So many parts are finished."""
+        with self._lock:
+            self._done = min(self._done + parts, self._of)
+            self._reporter.part(self._what, self._done, self._of)
 
 
 class _Bar:

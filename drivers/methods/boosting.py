@@ -1,6 +1,6 @@
-"""Boosted trees by xgboost in the vocabulary of gbm: one mapping, folds in parallel, one thread a forest.
+"""One boosted forest by xgboost, in the vocabulary of gbm: the one place where their words meet.
 
-A forest is grown by one thread, so that no sum depends on how many there are; folds run beside each other.
+A forest is grown by one thread, so that no sum depends on how many there are.
 """
 
 from __future__ import annotations
@@ -24,12 +24,6 @@ Rows = NDArray[np.intp]
 
 WORKERS = os.cpu_count() or 1
 """Forests grown at once."""
-
-STEP = 25
-"""Trees between two looks at the held-out error; gbm.step takes 50."""
-
-PATIENCE = 12
-"""Looks without a better error after which a fold stops growing: 300 trees."""
 
 MAX_BINS = 256
 """Quantile bins of a driver (xgboost's default)."""
@@ -91,6 +85,11 @@ class Pixels:
             self.matrix[rows], self.categorical, self.response[rows], weights, self.family, self.quantile
         )
 
+    def columns(self, columns: Rows) -> Pixels:
+        """The pixels with some of the drivers."""
+        flags = tuple(self.categorical[j] for j in columns)
+        return Pixels(self.matrix[:, columns], flags, self.response, self.weights, self.family, self.quantile)
+
     def deviance(self, predicted: Array) -> float:
         """Mean deviance of predictions on the scale of the response, shape (n,); weights count."""
         return mean_deviance(self.response, predicted, self.family, self.weights, level=self.quantile)
@@ -129,10 +128,26 @@ class Grown:
 
     def contributions(self, matrix: NDArray[np.float32]) -> Array:
         """SHAP values on the link scale, shape (n, d + 1); the last column is the expectation."""
-        data = as_data(matrix, self.types)
-        found = np.asarray(self.booster.predict(data, pred_contribs=True), dtype=np.float64) * self.spread
+        found = self._by_rows(matrix, pred_contribs=True)
         found[:, -1] += self.centre
         return found
+
+    def interactions(self, matrix: NDArray[np.float32]) -> Array:
+        """SHAP interactions of drivers on the link scale, shape (n, d, d); each pair is split in two halves.
+
+        Rows sum to the SHAP values (Lundberg et al. 2020, doi:10.1038/s42256-019-0138-9).
+        """
+        return self._by_rows(matrix, pred_interactions=True)[:, :-1, :-1]
+
+    def _by_rows(self, matrix: NDArray[np.float32], **asked: bool) -> Array:
+        """What is slow for every row: rows go to threads, and no number depends on how many there are."""
+
+        def some(rows: NDArray[np.float32]) -> Array:
+            return np.asarray(self.booster.predict(as_data(rows, self.types), **asked), dtype=np.float64)
+
+        with ThreadPoolExecutor(WORKERS) as pool:
+            parts = list(pool.map(some, np.array_split(matrix, min(WORKERS, max(len(matrix), 1)))))
+        return np.concatenate(parts) * self.spread
 
     def model(self) -> dict[str, Any]:
         """The trees as xgboost writes them in JSON."""
@@ -192,47 +207,58 @@ def parameters(setting: Setting, family: TreeFamily, quantile: float, mean: floa
     }
 
 
+@dataclass(frozen=True)
+class Training:
+    """Pixels ready to grow forests on: quantised, their response on the scale that trees learn.
+
+    Attributes
+    ----------
+    pixels, data : the pixels, and their bins with the response
+    mean : of the response
+    centre, spread : what a prediction of 0 means on the link scale, and its unit
+    """
+
+    pixels: Pixels
+    data: xgb.QuantileDMatrix
+    mean: float
+    centre: float
+    spread: float
+
+    @classmethod
+    def of(cls, pixels: Pixels, like: xgb.QuantileDMatrix | None = None) -> Training:
+        """Quantise pixels; `like` gives the bins of a matrix that holds them, so that none is sought."""
+        y, family = pixels.response, pixels.family
+        mean = float(np.average(y, weights=pixels.weights))
+        if family in STANDARDISED:
+            centre = float(np.quantile(y, pixels.quantile)) if family == "quantile" else mean
+            spread = float(y.std()) or 1.0
+            return cls(pixels, quantise(pixels, (y - centre) / spread, like), mean, centre, spread)
+        centre = float(np.log(mean / (1.0 - mean)) if family == "binomial" else np.log(mean))
+        data = quantise(pixels, y, like)
+        data.set_base_margin(np.full(pixels.n, centre, dtype=np.float32))
+        return cls(pixels, data, mean, centre, 1.0)
+
+
 class Growing:
-    """A forest that grows tree by tree on some pixels."""
+    """A forest that grows tree by tree."""
 
-    def __init__(self, pixels: Pixels, setting: Setting, like: xgb.QuantileDMatrix | None = None) -> None:
-        """Quantise the pixels; `like` gives the bins of a matrix that holds them, so that none is sought."""
-        y, w = pixels.response, pixels.weights
-        mean = float(np.average(y, weights=w))
-        self.centre, self.spread = mean, 1.0
-        if pixels.family in STANDARDISED:
-            self.centre = float(np.quantile(y, pixels.quantile)) if pixels.family == "quantile" else mean
-            self.spread = float(y.std()) or 1.0
-        else:
-            self.centre = float(np.log(mean / (1.0 - mean)) if pixels.family == "binomial" else np.log(mean))
-        self.pixels = pixels
-        self.data = quantise(pixels, (y - self.centre) / self.spread if self._standardised else y, like)
-        if not self._standardised:
-            self.data.set_base_margin(np.full(pixels.n, self.centre, dtype=np.float32))
-        words = parameters(setting, pixels.family, pixels.quantile, mean)
-        self.booster = xgb.Booster(words, [self.data])
+    def __init__(self, training: Training, setting: Setting) -> None:
+        self.training = training
+        pixels = training.pixels
+        words = parameters(setting, pixels.family, pixels.quantile, training.mean)
+        self._booster = xgb.Booster(words, [training.data])
         self.n_trees = 0
-
-    @property
-    def _standardised(self) -> bool:
-        return self.pixels.family in STANDARDISED
 
     def grow(self, n_trees: int) -> None:
         """Grow on until there are so many trees."""
         for round_ in range(self.n_trees, n_trees):
-            self.booster.update(self.data, round_)
+            self._booster.update(self.training.data, round_)
         self.n_trees = max(self.n_trees, n_trees)
 
     def grown(self) -> Grown:
         """The forest as it is now."""
-        return Grown(
-            self.booster,
-            self.pixels.types,
-            self.pixels.family,
-            self.centre,
-            self.spread,
-            self.n_trees,
-        )
+        of = self.training
+        return Grown(self._booster, of.pixels.types, of.pixels.family, of.centre, of.spread, self.n_trees)
 
 
 def quantise(pixels: Pixels, response: Array, like: xgb.QuantileDMatrix | None = None) -> xgb.QuantileDMatrix:
@@ -249,83 +275,8 @@ def quantise(pixels: Pixels, response: Array, like: xgb.QuantileDMatrix | None =
     )
 
 
-@dataclass(frozen=True)
-class CrossValidated:
-    """What the folds of one setting said.
-
-    Attributes
-    ----------
-    n_trees : the number of trees chosen, or given
-    predicted : out-of-fold predictions on the scale of the response, shape (n,); NaN outside the folds
-    forests : those of the folds
-    """
-
-    n_trees: int
-    predicted: Array
-    forests: tuple[Grown, ...]
-
-
-def cross_validate(
-    pixels: Pixels,
-    folds: NDArray[np.uint8],
-    n_folds: int,
-    setting: Setting,
-    *,
-    n_trees: int | None,
-    max_trees: int,
-) -> CrossValidated:
-    """Grow a forest without each fold in turn, and see how well it does there.
-
-    Parameters
-    ----------
-    folds : fold of each pixel, 0 to n_folds - 1, shape (n,)
-    n_trees : their number; None for the one with the least mean deviance over folds
-    max_trees : most trees, where they are not given
-    """
-    whole = quantise(pixels, np.zeros(pixels.n))  # its bins alone are wanted
-
-    def one(fold: int) -> tuple[Growing, Rows, list[float]]:
-        held = np.flatnonzero(folds == fold)
-        growing = Growing(pixels.rows(np.flatnonzero(folds != fold)), setting, whole)
-        losses: list[float] = []
-        if n_trees is not None:
-            growing.grow(n_trees)
-        else:
-            losses = _until_it_stops(growing, pixels.rows(held), max_trees)
-        return growing, held, losses
-
-    with ThreadPoolExecutor(WORKERS) as pool:
-        done = list(pool.map(one, range(n_folds)))
-    chosen = n_trees
-    if chosen is None:
-        reached = min(len(losses) for _, _, losses in done)
-        table = np.array([losses[:reached] for _, _, losses in done]).T
-        shares = np.array([len(held) for _, held, _ in done]) / pixels.n
-        chosen = min(STEP * (int(np.argmin(table @ shares)) + 1), max_trees)
-    forests = tuple(growing.grown() for growing, _, _ in done)
-    predicted = np.full(pixels.n, np.nan)
-    for forest, (_, held, _) in zip(forests, done, strict=True):
-        predicted[held] = forest.predict(pixels.matrix[held], chosen)
-    return CrossValidated(chosen, predicted, forests)
-
-
-def _until_it_stops(growing: Growing, held: Pixels, max_trees: int) -> list[float]:
-    """Grow while the held-out loss falls; the loss after every `STEP` trees."""
-    margin = np.zeros(held.n)
-    losses: list[float] = []
-    data = as_data(held.matrix, held.types)
-    while growing.n_trees < max_trees:
-        before = growing.n_trees
-        growing.grow(min(before + STEP, max_trees))
-        margin += growing.grown().trees(data, before, growing.n_trees)
-        losses.append(held.deviance(response_scale(growing.centre + margin, held.family)))
-        if len(losses) - 1 - int(np.argmin(losses)) >= PATIENCE:
-            break
-    return losses
-
-
 def grow_forest(pixels: Pixels, setting: Setting, n_trees: int) -> Grown:
     """A forest of so many trees on all of the pixels."""
-    growing = Growing(pixels, setting)
+    growing = Growing(Training.of(pixels), setting)
     growing.grow(n_trees)
     return growing.grown()

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from drivers.methods.driver_sample import Levels
+from drivers.methods.driver_sample import Levels, Numbers
+from drivers.methods.forest_meaning import ShapValues
+from drivers.methods.held_out import Validation
 from drivers.methods.result import Importance
+from drivers.methods.simplification import Simplified
 from drivers.stats.scores import fold_scores, mean_deviance, pooled_scores, roc_auc
 
 if TYPE_CHECKING:
-    from drivers.methods.brt import BrtResult, Validation
+    from drivers.methods.brt_result import BrtResult
 
 Row = dict[str, Any]
 
@@ -19,8 +22,12 @@ Row = dict[str, Any]
 def brt_records(found: BrtResult) -> dict[str, list[Row]]:
     """The rows that one stratum adds to each table (importance.csv comes from `drivers.importance`)."""
     records = {"fit": [fit_row(found)], "cv": cv_rows(found), "tuning": _tuning(found)}
+    if found.simplified is not None:
+        records["simplify"] = _trail(found, found.simplified)
     if found.meaning.interactions is not None:
-        records["tree_interactions"] = _interactions(found)
+        records["tree_interactions"] = _interactions(found) + _shap_pairs(found)
+    if found.meaning.shap_values is not None:
+        records["shap_values"] = _shap_values(found, found.meaning.shap_values)
     if found.meaning.curves:
         records["curves"] = _curves(found)
     return records
@@ -41,6 +48,8 @@ def fit_row(found: BrtResult) -> Row:
         "r2_block": r2.get("block"),
         "r2_gap": r2["random"] - r2["block"] if "block" in r2 else None,
         "applicable": found.meaning.applicable,
+        "r2_knndm": r2.get("knndm"),
+        "block_side": found.block_side,
     }
 
 
@@ -93,29 +102,95 @@ def _tuning(found: BrtResult) -> list[Row]:
             "r2": t.r2,
             "chosen": t.chosen,
             "deviance": t.deviance,
+            "folds": t.folds,
         }
         for t in found.trials
     ]
 
 
+def _trail(found: BrtResult, simplified: Simplified) -> list[Row]:
+    """Which drivers were dropped, one a step."""
+    rows = []
+    for number, step in enumerate(simplified.steps):
+        driver = None if step.dropped is None else found.asked[step.dropped]
+        rows.append(
+            {
+                "step": number,
+                "driver": driver.label if driver else None,
+                "group": driver.group if driver else None,
+                "n_drivers": step.n_drivers,
+                "deviance": step.deviance,
+                "delta_deviance": step.change,
+                "deviance_se": simplified.deviance_se,
+                "r2": step.r2,
+                "chosen": step.chosen,
+            }
+        )
+    return rows
+
+
 def _interactions(found: BrtResult) -> list[Row]:
     pairs = found.meaning.interactions
     assert pairs is not None
+    strength = (pairs.strength * found.meaning.spread).tolist()
+    rows = _pairs(found, "h_statistic", pairs.pairs, pairs.h)
+    return [{**row, "strength": s} for row, s in zip(rows, strength, strict=True)]
+
+
+def _shap_pairs(found: BrtResult) -> list[Row]:
+    pairs = found.meaning.shap_pairs
+    if pairs is None:
+        return []
+    rows = _pairs(found, "shap", pairs.pairs, pairs.found.estimate)
+    errors = pairs.found.std_error.tolist()
+    return [{**row, "std_error": e, "n": pairs.found.n} for row, e in zip(rows, errors, strict=True)]
+
+
+def _pairs(found: BrtResult, measure: str, pairs: Any, values: Any) -> list[Row]:
     labels = [d.driver.label for d in found.sample.drivers]
-    order = np.argsort(-pairs.h, kind="stable")
+    order = np.argsort(-values, kind="stable")
     ranks = np.empty(len(order), dtype=np.intp)
     ranks[order] = np.arange(1, len(order) + 1)
     return [
         {
             "driver_a": labels[a],
             "driver_b": labels[b],
-            "measure": "h_statistic",
-            "value": float(pairs.h[i]),
+            "measure": measure,
+            "value": float(values[i]),
             "rank": int(ranks[i]),
-            "strength": float(pairs.strength[i]) * found.meaning.spread,
         }
-        for i, (a, b) in enumerate(pairs.pairs.tolist())
+        for i, (a, b) in enumerate(pairs.tolist())
     ]
+
+
+def _shap_values(found: BrtResult, shown: ShapValues) -> list[Row]:
+    """SHAP values of the pixels that the report draws."""
+    rows = []
+    pixels = found.sample.rows[shown.rows].tolist()
+    for j, column in enumerate(found.sample.drivers):
+        driver = column.driver
+        for i, place in enumerate(shown.rows.tolist()):
+            x, level = _value(column, place)
+            rows.append(
+                {
+                    "pixel": pixels[i],
+                    "driver": driver.label,
+                    "group": driver.group,
+                    "x": x,
+                    "level": level,
+                    "value": float(shown.values[i, j]),
+                }
+            )
+    return rows
+
+
+def _value(column: Numbers | Levels, place: int) -> tuple[float | None, str | None]:
+    """A driver's number or level at one pixel; neither where it is missing."""
+    if isinstance(column, Levels):
+        code = int(column.codes[place])
+        return None, column.labels[code] if code >= 0 else None
+    value = float(column.values[place])
+    return (None if np.isnan(value) else value), None
 
 
 def _curves(found: BrtResult) -> list[Row]:
@@ -140,15 +215,16 @@ def _curves(found: BrtResult) -> list[Row]:
 
 def importance_of(found: BrtResult) -> list[Importance]:
     """Every measure, by driver and by group."""
+    drivers = [(d.driver.label, d.driver.group) for d in found.sample.drivers]
+    groups = [("", name) for name in found.meaning.groups]
     out = []
-    for m in found.meaning.measures:
-        for j, column in enumerate(found.sample.drivers):
-            if m.drivers is not None:
-                spread = float(m.drivers_spread[j]) if m.drivers_spread is not None else float("nan")
-                d = column.driver
-                out.append(Importance(d.label, d.group, m.measure, float(m.drivers[j]), spread))
-        for g, name in enumerate(found.meaning.groups):
-            if m.groups is not None:
-                spread = float(m.groups_spread[g]) if m.groups_spread is not None else float("nan")
-                out.append(Importance("", name, m.measure, float(m.groups[g]), spread))
+    for measured in found.meaning.measures:
+        for names, of in ((drivers, measured.drivers), (groups, measured.groups)):
+            if of is None:
+                continue
+            blank = np.full(len(names), np.nan)
+            spread, error = (blank if part is None else part for part in (of.spread, of.error))
+            for k, (driver, group) in enumerate(names):
+                numbers = float(of.values[k]), float(spread[k]), float(error[k])
+                out.append(Importance(driver, group, measured.measure, *numbers, measured.n))
     return out

@@ -132,7 +132,7 @@ def detect(
     made = None
     if options.folds > 1:
         made = spatial_folds(sample.n, neighbours, options.folds, options.block, rng)
-    folds, n_folds = made if made is not None else (None, 1)
+    folds, n_folds = (made.folds, made.n_folds) if made is not None else (None, 1)
     with ThreadPoolExecutor(WORKERS) as pool:
         cut = list(pool.map(lambda c: cut_driver(c, sample, options, folds, n_folds), sample.drivers))
         _require_some(cut)

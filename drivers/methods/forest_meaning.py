@@ -8,15 +8,17 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers.methods.boosting import CrossValidated, Grown, Pixels
+from drivers.methods.boosting import Grown, Pixels
+from drivers.methods.cross_validation import CrossValidated
 from drivers.methods.driver_sample import DriverSample, Levels
 from drivers.methods.neighbours import Folds
+from drivers.progress import Parts
 from drivers.spec.options import BrtOptions
-from drivers.stats.applicability import fit_applicability
+from drivers.stats.applicability import Applicability, fit_applicability
 from drivers.stats.dependence import LeafBoxes, accumulated_effects, leaf_boxes, partial_dependence
 from drivers.stats.forest import forest_from_json, relative_influence
 from drivers.stats.friedman import Interactions, h_statistic
-from drivers.stats.shapley import group_shapley, mean_abs
+from drivers.stats.shapley import MeanAbsolute, group_shapley, mean_abs
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -32,6 +34,12 @@ POINTS = 24
 FOLD_PIXELS = 200
 """Pixels of SHAP values for each fold's forest, whose spread is asked for, not their level."""
 
+SHOWN = 300
+"""Pixels whose SHAP values are written, for the report's dots."""
+
+READINGS = 4
+"""Parts of the work here: SHAP, permutations, interactions and curves, applicability."""
+
 PERMUTED = 300
 """Held-out pixels of each fold whose drivers are permuted."""
 
@@ -43,14 +51,30 @@ MOST_GROUPS = 6
 
 
 @dataclass(frozen=True, slots=True)
+class Estimates:
+    """A measure of some drivers or groups.
+
+    Attributes
+    ----------
+    values : shape (k,)
+    spread : standard deviation over the folds' forests, shape (k,), where it is known
+    error : standard error for the pixels that were sampled, shape (k,), where they were
+    """
+
+    values: Array
+    spread: Array | None = None
+    error: Array | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
-    """Importance by one measure: of drivers, then of groups, with its spread over the folds' forests."""
+    """Importance by one measure, of drivers and of groups."""
 
     measure: str
-    drivers: Array | None
-    groups: Array | None
-    drivers_spread: Array | None
-    groups_spread: Array | None
+    drivers: Estimates | None
+    groups: Estimates
+    n: int | None = None
+    """How many pixels were sampled, where they were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +87,22 @@ class Curve:
     value: Array
 
 
+@dataclass(frozen=True, slots=True)
+class ShapValues:
+    """SHAP values of some pixels: their places in the sample, shape (m,), and values, shape (m, d)."""
+
+    rows: Rows
+    values: Array
+
+
+@dataclass(frozen=True, slots=True)
+class ShapPairs:
+    """SHAP interactions: pairs of columns, shape (p, 2), and mean |φ| of each over n pixels, shape (p,)."""
+
+    pairs: NDArray[np.intp]
+    found: MeanAbsolute
+
+
 @dataclass(frozen=True)
 class Meaning:
     """All of it."""
@@ -70,8 +110,13 @@ class Meaning:
     groups: tuple[str, ...]
     measures: tuple[Measured, ...]
     interactions: Interactions | None
+    shap_values: ShapValues | None
+    shap_pairs: ShapPairs | None
     curves: tuple[Curve, ...]
+    area: Applicability | None
+    """Where the forest applies; None where no driver tells pixels apart."""
     applicable: float
+    """Share of the pixels that are inside."""
     spread: float
     """From the forest's units to those of the link."""
 
@@ -97,8 +142,8 @@ class Reading:
     far_folds: Folds
 
 
-def read_forest(of: Reading, options: BrtOptions, rng: np.random.Generator) -> Meaning:
-    """Everything that the tables show of a forest beside its scores."""
+def read_forest(of: Reading, options: BrtOptions, rng: np.random.Generator, parts: Parts) -> Meaning:
+    """Everything that the tables show of a forest beside its scores; `READINGS` parts."""
     drivers, pixels, cv = of.sample.drivers, of.pixels, of.cv
     homes = np.array([d.driver.group for d in drivers])
     names = tuple(dict.fromkeys(name for name in homes.tolist() if name))
@@ -107,19 +152,39 @@ def read_forest(of: Reading, options: BrtOptions, rng: np.random.Generator) -> M
     boxes, width = leaf_boxes(forest), len(drivers)
     gain = relative_influence(forest, width)
     folds = [relative_influence(forest_from_json(f.model(), cv.n_trees), width) for f in cv.forests]
-    measures = [_summed("gain", gain, np.array(folds), members)]
+    measures, shown = [_summed("gain", gain, np.array(folds), members)], None
+    parts.now("SHAP values")
     if options.shap_pixels:
         rows = _spaced(pixels, options.shap_pixels, rng)
-        measures += _shap(of.grown, pixels, rows, cv, members, boxes)
+        phi = of.grown.contributions(pixels.matrix[rows])[:, :-1]
+        measures += _shap(of.grown, pixels, rows, phi, cv, members, boxes)
+        few = _evenly(len(rows), SHOWN)
+        shown = ShapValues(rows[few], phi[few])
+    parts.finished()
+    parts.now("permutations")
     if options.permutations:
         measures.append(_permutation(pixels.rows(of.train), cv, of.folds, members, options.permutations, rng))
+    parts.finished()
+    parts.now("interactions and curves")
     background = pixels.matrix[_spaced(pixels, BACKGROUND, rng)].astype(np.float64)
+    pairs = options.interactions and width > 1
+    found_pairs = h_statistic(boxes, background) if pairs else None
+    crossed = _shap_pairs(of.grown, pixels, options.shap_interactions, rng) if pairs else None
+    curves = tuple(_curves(boxes, background, pixels, of.sample)) if options.curves else ()
+    parts.finished()
+    parts.now("area of applicability")
+    area = _area(of, gain)
+    applicable = float("nan") if area is None else _share_inside(area, pixels, rng)
+    parts.finished()
     return Meaning(
         names,
         tuple(measures),
-        h_statistic(boxes, background) if options.interactions and width > 1 else None,
-        tuple(_curves(boxes, background, pixels, of.sample)) if options.curves else (),
-        _applicable(of, gain, rng),
+        found_pairs,
+        shown,
+        crossed,
+        curves,
+        area,
+        applicable,
         of.grown.spread,
     )
 
@@ -137,28 +202,52 @@ def _summed(measure: str, drivers: Array, folds: Array, members: Members) -> Mea
     """A measure whose groups are the sums of their drivers."""
     groups = np.array([drivers[m].sum() for m in members])
     of_folds = np.array([folds[:, m].sum(axis=1) for m in members]).reshape(len(members), len(folds))
-    return Measured(measure, drivers, groups, folds.std(axis=0, ddof=1), of_folds.std(axis=1, ddof=1))
+    spreads = folds.std(axis=0, ddof=1), of_folds.std(axis=1, ddof=1)
+    return Measured(measure, Estimates(drivers, spreads[0]), Estimates(groups, spreads[1]))
 
 
 def _shap(
-    grown: Grown, pixels: Pixels, rows: Rows, cv: CrossValidated, members: Members, boxes: LeafBoxes
+    grown: Grown,
+    pixels: Pixels,
+    rows: Rows,
+    phi: Array,
+    cv: CrossValidated,
+    members: Members,
+    boxes: LeafBoxes,
 ) -> list[Measured]:
     """Mean |SHAP| of drivers; of groups, φ summed per pixel first; and the game that the groups play."""
 
-    def sizes(forest: Grown, matrix: NDArray[np.float32]) -> tuple[Array, Array]:
-        phi = forest.contributions(matrix)[:, :-1]
+    def sizes(phi: Array) -> tuple[MeanAbsolute, MeanAbsolute]:
         summed = np.array([phi[:, m].sum(axis=1) for m in members]).reshape(len(members), len(phi)).T
-        return mean_abs(phi).estimate, mean_abs(summed).estimate
+        return mean_abs(phi), mean_abs(summed)
 
-    drivers, groups = sizes(grown, pixels.matrix[rows])
-    few = rows[:: max(1, len(rows) // FOLD_PIXELS)]
-    folds = [sizes(forest, pixels.matrix[few]) for forest in cv.forests]
-    spreads = [np.std([of[i] for of in folds], axis=0, ddof=1) for i in (0, 1)]
-    found = [Measured("shap", drivers, groups, spreads[0], spreads[1])]
+    few = rows[_evenly(len(rows), FOLD_PIXELS)]
+    folds = [sizes(forest.contributions(pixels.matrix[few])[:, :-1]) for forest in cv.forests]
+    spreads = [np.std([of[i].estimate for of in folds], axis=0, ddof=1) for i in (0, 1)]
+    of_drivers, of_groups = (
+        Estimates(size.estimate, spread, size.std_error)
+        for size, spread in zip(sizes(phi), spreads, strict=True)
+    )
+    found = [Measured("shap", of_drivers, of_groups, len(rows))]
     if 1 < len(members) <= MOST_GROUPS and sum(map(len, members)) == pixels.matrix.shape[1]:
-        game = group_shapley(boxes, pixels.matrix[rows].astype(np.float64), [m.tolist() for m in members])
-        found.append(Measured("shapley", None, mean_abs(game).estimate * grown.spread, None, None))
+        matrix = pixels.matrix[rows].astype(np.float64)
+        game = mean_abs(group_shapley(boxes, matrix, [m.tolist() for m in members]) * grown.spread)
+        found.append(Measured("shapley", None, Estimates(game.estimate, None, game.std_error), len(rows)))
     return found
+
+
+def _shap_pairs(grown: Grown, pixels: Pixels, size: int, rng: np.random.Generator) -> ShapPairs | None:
+    """Mean |SHAP interaction| of every pair of drivers, both of its halves."""
+    if not size:
+        return None
+    found = grown.interactions(pixels.matrix[_spaced(pixels, size, rng)])
+    upper = np.triu_indices(found.shape[1], 1)
+    return ShapPairs(np.column_stack(upper), mean_abs(found[:, *upper] + found[:, *upper[::-1]]))
+
+
+def _evenly(n: int, most: int) -> Rows:
+    """At most so many of n places, at even steps."""
+    return np.arange(n) if n <= most else np.linspace(0, n - 1, most).round().astype(np.intp)
 
 
 def _permutation(
@@ -188,7 +277,8 @@ def _permutation(
             guesses = forest.predict(stacked, cv.n_trees).reshape(repeats, held.n)
             rises[fold, i] = np.mean([held.deviance(guess) for guess in guesses]) - before
     mean, spread = rises.mean(axis=0), rises.std(axis=0, ddof=1)
-    return Measured("permutation", mean[:width], mean[width:], spread[:width], spread[width:])
+    of_drivers, of_groups = (Estimates(mean[k], spread[k]) for k in (slice(width), slice(width, None)))
+    return Measured("permutation", of_drivers, of_groups)
 
 
 def _curves(boxes: LeafBoxes, background: Array, pixels: Pixels, sample: DriverSample) -> list[Curve]:
@@ -210,13 +300,15 @@ def _curves(boxes: LeafBoxes, background: Array, pixels: Pixels, sample: DriverS
     return out
 
 
-def _applicable(of: Reading, gain: Array, rng: np.random.Generator) -> float:
-    """Share of the pixels that are no less like training pixels than these are like those of other folds."""
+def _area(of: Reading, gain: Array) -> Applicability | None:
+    """Where pixels are no less like training pixels than these are like those of other folds."""
     if not gain.any():
-        return float("nan")
-    matrix = of.pixels.matrix.astype(np.float64)
-    flags = np.array([isinstance(d, Levels) for d in of.sample.drivers])
-    area = fit_applicability(matrix[of.train], gain, of.far_folds, flags)
-    n = of.pixels.n
+        return None
+    matrix = of.pixels.matrix[of.train].astype(np.float64)
+    return fit_applicability(matrix, gain, of.far_folds, np.array(of.pixels.categorical))
+
+
+def _share_inside(area: Applicability, pixels: Pixels, rng: np.random.Generator) -> float:
+    n = pixels.n
     rows = np.arange(n) if n <= JUDGED else np.sort(rng.choice(n, JUDGED, replace=False))
-    return float(area.inside(matrix[rows]).mean())
+    return float(area.inside(pixels.matrix[rows].astype(np.float64)).mean())

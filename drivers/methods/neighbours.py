@@ -65,25 +65,43 @@ def lattice_of(at: Positions) -> Lattice:
     return make_lattice(at.easting, at.northing, geographic=at.geographic, cell_size=size)
 
 
+@dataclass(frozen=True, slots=True)
+class SpatialFolds:
+    """Folds of pixels by place.
+
+    Attributes
+    ----------
+    folds : fold of each pixel, 0 to n_folds - 1, shape (n,)
+    n_folds : their number
+    side : of the blocks, in units of the coordinates (km for longitude and latitude); NaN for single pixels
+    """
+
+    folds: Folds
+    n_folds: int
+    side: float
+
+
 def spatial_folds(
     n: int, neighbours: Neighbours, folds: int, side: float | None, rng: np.random.Generator
-) -> tuple[Folds, int] | None:
-    """The fold of every pixel, shape (n,), and their number: whole square blocks, or single pixels.
+) -> SpatialFolds | None:
+    """Folds of whole square blocks, or of single pixels where they have no place.
 
     Fewer folds than asked for where there are fewer blocks; None where there are not two.
     """
     lattice = neighbours.lattice
     if lattice is None:
         folds = min(folds, n)
-        return (np.asarray(rng.permutation(np.arange(n) % folds), dtype=np.uint8), folds) if n > 1 else None
+        single = np.asarray(rng.permutation(np.arange(n) % folds), dtype=np.uint8)
+        return SpatialFolds(single, folds, float("nan")) if n > 1 else None
     # The lattice's own places: empty land is narrowed there, and longitude and latitude are km.
     east = np.asarray(lattice.column * lattice.width, dtype=np.float64)
     north = np.asarray(lattice.row * lattice.height, dtype=np.float64)
     if side is None:
         side = block_side(neighbours.correlogram, east, north)
-    blocks = square_blocks(east, north, max(side, min(lattice.width, lattice.height)))
+    side = float(max(side, min(lattice.width, lattice.height)))
+    blocks = square_blocks(east, north, side)
     folds = min(folds, int(blocks.max()) + 1)
-    return (block_folds(blocks, folds, rng), folds) if folds > 1 else None
+    return SpatialFolds(block_folds(blocks, folds, rng), folds, side) if folds > 1 else None
 
 
 def independent_covariance(codes: Codes, counts: Array, weights: Array | None) -> Array:

@@ -54,6 +54,10 @@ class Importance:
     value: float
     spread: float = float("nan")
     """Standard deviation over the forests of folds, where there are any."""
+    std_error: float = float("nan")
+    """Of the value, for the pixels that were sampled."""
+    n: int | None = None
+    """How many pixels were sampled."""
 
 
 def importance_rows(found: Sequence[Importance]) -> list[dict[str, Any]]:
@@ -85,6 +89,8 @@ def importance_rows(found: Sequence[Importance]) -> list[dict[str, Any]]:
                 "share": max(item.value, 0.0) / total if total > 0 else None,
                 "rank": 1 + sum(value > item.value for value in rivals),
                 "spread": item.spread,
+                "std_error": item.std_error,
+                "n": item.n,
             }
         )
     return rows

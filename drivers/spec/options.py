@@ -256,7 +256,8 @@ class Tune(Options):
     )
 
 
-SEARCHED = ("tree_complexity", "learning_rate", "bag_fraction")
+Searched = Literal["tree_complexity", "learning_rate", "bag_fraction"]
+SEARCHED: tuple[Searched, ...] = ("tree_complexity", "learning_rate", "bag_fraction")
 """The settings that are tried."""
 
 PixelColumn = Literal["fitted", "applicability", "shap"]
@@ -337,4 +338,6 @@ class BrtOptions(Options):
             if name in self.model_fields_set and name in self.tune.model_fields_set:
                 message = f"must not give `{name}` that has a range in `tune`: leave one of them out"
                 raise PydanticCustomError("shape", message)
+        if self.model_fields_set >= set(SEARCHED):
+            raise PydanticCustomError("shape", "must leave a setting open for `tune` to search")
         return self

@@ -21,8 +21,9 @@ import pandas as pd
 import xgboost as xgb
 
 from drivers.methods.boosting import WORKERS, Pixels, Setting, grow_forest, parameters
-from drivers.methods.brt import TreeScale, fitter
+from drivers.methods.brt import fitter
 from drivers.methods.driver_sample import DriverTable
+from drivers.methods.tree_scale import TreeScale
 from drivers.spec import Vocabulary, bind, model_from_text
 from drivers.table import PixelTable, make_partition, pixel_table_from_frame
 

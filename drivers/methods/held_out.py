@@ -1,0 +1,83 @@
+"""Ways of holding pixels out: a holdout, random folds, folds of spatial blocks, and kNNDM folds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivers.methods.cross_validation import CrossValidated, FoldedPixels
+from drivers.methods.driver_sample import DriverSample, Positions
+from drivers.methods.neighbours import Folds, SpatialFolds, find_neighbours, lattice_of, spatial_folds
+from drivers.stats.knndm import knndm_folds
+
+Array = NDArray[np.float64]
+Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Held-out predictions by one scheme.
+
+    Attributes
+    ----------
+    scheme : holdout, random, block or knndm
+    rows : pixels of the sample that take part, shape (m,)
+    folds : fold of each of them, shape (m,); all 0 for the holdout
+    n_folds : their number
+    predicted : held-out predictions, shape (m,)
+    n_train : pixels behind the predictions of each fold, shape (n_folds,)
+    """
+
+    scheme: str
+    rows: Rows
+    folds: Folds
+    n_folds: int
+    predicted: Array
+    n_train: NDArray[np.intp]
+
+    @classmethod
+    def of_holdout(cls, rows: Rows, predicted: Array, n_train: int) -> Validation:
+        """Pixels that no fold has seen."""
+        return cls("holdout", rows, np.zeros(len(rows), dtype=np.uint8), 1, predicted, np.array([n_train]))
+
+    @classmethod
+    def of_folds(cls, scheme: str, rows: Rows, folded: FoldedPixels, found: CrossValidated) -> Validation:
+        """Predictions of each fold by a forest of the others."""
+        sizes = np.bincount(folded.folds, minlength=folded.n_folds)
+        return cls(scheme, rows, folded.folds, folded.n_folds, found.predicted, len(rows) - sizes)
+
+
+def block_folds(
+    sample: DriverSample, rows: Rows, folds: int, side: float | None, rng: np.random.Generator
+) -> SpatialFolds | None:
+    """Folds of whole square blocks; None where the table has no coordinates, or one block alone."""
+    if sample.positions is None:
+        return None
+    neighbours = find_neighbours(sample)
+    if neighbours.lattice is None:
+        return None
+    found = spatial_folds(sample.n, neighbours, folds, side, rng)
+    if found is None:
+        return None
+    labels, codes = np.unique(found.folds[rows], return_inverse=True)
+    return SpatialFolds(codes.astype(np.uint8), len(labels), found.side) if len(labels) > 1 else None
+
+
+def matched_folds(
+    positions: Positions, trained: Rows, folds: int, rng: np.random.Generator
+) -> tuple[Folds, bool] | None:
+    """kNNDM folds of the trained pixels among all of a stratum's, and whether they are random ones.
+
+    Parameters
+    ----------
+    positions : of all pixels that are to be predicted, the trained ones too
+    trained : the places of the trained pixels among them, shape (n,)
+    """
+    lattice = lattice_of(positions)
+    if lattice.shape == (1, 1):
+        return None
+    places = np.column_stack([lattice.column * lattice.width, lattice.row * lattice.height]).astype(float)
+    found = knndm_folds(places[trained], places, folds, rng)
+    return found.folds, found.random
