@@ -92,7 +92,7 @@ def test_training_error_follows_gbm_tree_by_tree(shared_table: Table, golden: Go
     fine = Pixels(matrix, (False,) * 4, y, None, "gaussian")
     error = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(boosting, "MAX_BINS", 1024)
+        patch.setattr(boosting, "FEWEST_BINS", 1024)
         for n_trees in range(1, 51):
             forest = grow_forest(fine, Setting(1, 0.1, 1.0, 10, 1), n_trees)
             error.append(float(((y - forest.predict(matrix)) ** 2).mean()))

@@ -1,14 +1,23 @@
-"""A fake run, shaped as the table contract says, for all tests of the report; no fit is made."""
+"""Fake runs, shaped as the table contract says, for all tests of the report, and what looks at their figures.
+
+No fit is made.
+"""
 
 from __future__ import annotations
 
+import io
 import json
+import re
+import xml.etree.ElementTree as ET
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
+from rich.console import Console
 
 from drivers.report import RunTables
+from drivers.report.lettering import text_width
+from drivers.report.terminal import overview, print_to
 
 GROUPS = {
     "climate": {"TEM": "degC", "PRE": "mm", "PET": "mm"},
@@ -295,6 +304,115 @@ def _meta(groups: dict) -> dict:  # type: ignore[type-arg]
         "warnings": ["nep-paths, landuse=impervious: only 1400 pixels; intervals are wide"],
         "timings": {"total": 1.25},
     }
+
+
+# Drivers without paths, for the geodetector and for trees
+
+DRIVER_GROUPS = {
+    "climate": {"TEM": "degC", "PRE": "mm", "PET": "mm"},
+    "soil": {"PH": "", "TP": "g kg-1", "TN": "g kg-1", "TK": "g kg-1", "SOM": "g kg-1"},
+    "topography": {"DEM": "m", "SLOPE": "degree", "NORTHNESS": ""},
+    "human": {"GDP": "1e4 CNY km-2", "HFP": "", "SOILTYPE": ""},
+}
+LEVELS = tuple(
+    f"{name} soil" for name in ("brown", "chestnut", "aeolian sandy", "meadow", "dark brown forest")
+)
+
+
+def long_groups(many: int) -> dict[str, dict[str, str]]:
+    """`many` drivers with long names in five groups."""
+    found: dict[str, dict[str, str]] = {}
+    for k in range(many):
+        name = f"{('mean', 'maximum', 'seasonal')[k % 3]}_potential_evapotranspiration_of_month_{k + 1:02d}"
+        found.setdefault(f"a rather long group name {k % 5}", {})[name] = "mm"
+    return found
+
+
+def add(tables: dict[str, list[dict[str, object]]], name: str, row: dict[str, object]) -> None:
+    tables.setdefault(name, []).append(row)
+
+
+def add_stratum(tables: dict[str, list[dict[str, object]]], stratum: str, n: int) -> None:
+    cut = {"mean": 61.0, "sd": 55.1, "min": -137.8, "max": 462.0, "selects_on_response": "balance" in stratum}
+    add(tables, "strata", {"stratum": stratum, "n": n, "dropped": 3, "share": n / 40000, **cut})
+
+
+def finished(
+    tables: dict[str, list[dict[str, object]]],
+    groups: dict[str, dict[str, str]],
+    model: dict[str, object],
+    title: str,
+) -> RunTables:
+    """The rows as a run of one model on drivers in groups."""
+    meta = {
+        "study": f"horqin-{model['name']}",
+        "title": title,
+        "response": {"name": "NEP", "unit": "g C m-2 yr-1"},
+        "drivers": [
+            {"name": d, "unit": u, "group": g, "categorical": d == "SOILTYPE"}
+            for g, ds in groups.items()
+            for d, u in ds.items()
+        ],
+        "groups": list(groups),
+        "table": {"source": "simulate: horqin", "n": 40000, "coordinates": True},
+        "models": [model],
+        "seed": 1,
+        "sha256": {},
+        "versions": {"ecodrivers": "0.1.0"},
+        "warnings": [],
+    }
+    return RunTables({name: pd.DataFrame(rows) for name, rows in tables.items()}, meta)
+
+
+# What looks at figures and at the terminal
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def boxes(drawn: str) -> list[tuple[str, float, float, float, float]]:
+    """(words, left, right, top, bottom) of every text; a text that reads upwards is turned."""
+    root = ET.fromstring(drawn)
+    turned = {id(t) for g in root.iter(f"{SVG}g") if g.get("transform") for t in g.iter(f"{SVG}text")}
+    found = []
+    for t in root.iter(f"{SVG}text"):
+        words, size = t.text or "", float(t.attrib["font-size"])
+        width = text_width(words, size, bold=t.get("font-weight") == "600")
+        x, y = float(t.attrib["x"]), float(t.attrib["y"])
+        back = {"middle": 0.5, "end": 1.0}.get(t.get("text-anchor", ""), 0.0)
+        if id(t) in turned:
+            found.append((words, x - 0.72 * size, x + 0.2 * size, y - width / 2, y + width / 2))
+        else:
+            found.append((words, x - back * width, x + (1 - back) * width, y - 0.72 * size, y + 0.2 * size))
+    return found
+
+
+def assert_legible(drawn: str) -> None:
+    """Every text lies inside the figure and on no other one."""
+    root = ET.fromstring(drawn)
+    width, height = float(root.attrib["width"]), float(root.attrib["height"])
+    assert width <= 860
+    assert not re.search(r"\b(nan|inf|None)\b", drawn)
+    found = boxes(drawn)
+    for words, left, right, top, bottom in found:
+        assert left >= -1, words
+        assert right <= width + 1, words
+        assert top >= -1, words
+        assert bottom <= height + 1, words
+    found.sort(key=lambda box: box[3])
+    for k, a in enumerate(found):
+        for b in found[k + 1 :]:
+            if b[3] >= a[4]:
+                break
+            assert a[1] + 1 >= b[2] or b[1] + 1 >= a[2], (a, b)
+
+
+def printed(run: RunTables, width: int | None = None) -> str:
+    stream = io.StringIO()
+    terminal = width is not None
+    print_to(
+        Console(file=stream, width=width or 80, force_terminal=terminal, color_system=None), overview(run)
+    )
+    return stream.getvalue()
 
 
 def test_the_fake_run_survives_json_and_has_every_stratum() -> None:

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import re
-import subprocess
-import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from rich.console import Console
-from test_report_fake import fake_run
-from test_report_page import CHROMIUM, FLAGS, PROBE, page_of, words_of
+from test_report_fake import (
+    DRIVER_GROUPS,
+    LEVELS,
+    add,
+    add_stratum,
+    assert_legible,
+    fake_run,
+    finished,
+    long_groups,
+    printed,
+)
+from test_report_page import assert_sound_in_a_browser, needs_chromium, page_of, words_of
 
 from drivers.glossary import TABLES
 from drivers.report import RunTables, read_report, write_report
 from drivers.report.axes import scale_of, spread
 from drivers.report.candidate_panels import Candidate, CandidatePanel, candidate_panels
-from drivers.report.geodetector_figures import paged
+from drivers.report.geodetector_figures import paged, q_strata, q_triangle
 from drivers.report.geodetector_rows import FactorRow, factor_rows, star_mark
 from drivers.report.geodetector_section import break_words
 from drivers.report.geodetector_wording import (
@@ -32,38 +38,18 @@ from drivers.report.geodetector_wording import (
     reading,
     warnings,
 )
-from drivers.report.interaction_triangle import Pair, interaction_triangle
-from drivers.report.lettering import text_width
+from drivers.report.interaction_triangle import Pair
 from drivers.report.page import make_figures
 from drivers.report.q_bars import q_bars
 from drivers.report.q_lines import QLine, q_lines
 from drivers.report.risk_panels import RiskClass, RiskPanel, class_panels, level_panels, response_scale
 from drivers.report.run_tables import truth
-from drivers.report.strata_bars import strata_bars
-from drivers.report.terminal import best_drivers, overview, print_to
+from drivers.report.terminal import best_drivers
 
-GROUPS = {
-    "climate": {"TEM": "degC", "PRE": "mm", "PET": "mm"},
-    "soil": {"PH": "", "TP": "g kg-1", "TN": "g kg-1", "TK": "g kg-1", "SOM": "g kg-1"},
-    "topography": {"DEM": "m", "SLOPE": "degree", "NORTHNESS": ""},
-    "human": {"GDP": "1e4 CNY km-2", "HFP": "", "SOILTYPE": ""},
-}
 RULES = ("equal", "natural", "quantile", "geometric", "sd")
 STRATA = ("all", "balance=sink", "balance=source", "landuse=forestland", "landuse=unused")
 FAILED = "landuse=unused"
-LEVELS = tuple(
-    f"{name} soil" for name in ("brown", "chestnut", "aeolian sandy", "meadow", "dark brown forest")
-)
 MODEL = "nep-q"
-
-
-def long_groups(many: int) -> dict[str, dict[str, str]]:
-    """`many` drivers with long names in five groups."""
-    found: dict[str, dict[str, str]] = {}
-    for k in range(many):
-        name = f"{('mean', 'maximum', 'seasonal')[k % 3]}_potential_evapotranspiration_of_month_{k + 1:02d}"
-        found.setdefault(f"a rather long group name {k % 5}", {})[name] = "mm"
-    return found
 
 
 def fake_geodetector(
@@ -74,38 +60,21 @@ def fake_geodetector(
     scales: bool = True,
 ) -> RunTables:
     """A geodetector on some strata, one failed; the same on every call."""
-    groups = GROUPS if groups is None else groups
+    groups = DRIVER_GROUPS if groups is None else groups
     rng = np.random.default_rng(11)
     tables: dict[str, list[dict[str, object]]] = {}
     for stratum in strata:
         key = {"model": MODEL, "stratum": stratum}
         n = 40000 if stratum == "all" else int(rng.integers(900, 20000))
-        add(
-            tables,
-            "strata",
-            {
-                "stratum": stratum,
-                "n": n,
-                "dropped": 3,
-                "share": n / 40000,
-                "mean": 61.0,
-                "sd": 55.1,
-                "min": -137.8,
-                "max": 462.0,
-                "selects_on_response": "balance" in stratum,
-            },
-        )
+        add_stratum(tables, stratum, n)
         fit = {**key, "method": "geodetector", "n": n}
         if stratum == FAILED:
             add(tables, "fit", {**fit, "status": "failed", "message": "only 9 pixels: 16 are needed"})
             continue
         add(tables, "fit", {**fit, "n_effective": n / 120, "status": "ok", "errors": "effective"})
         fill(tables, key, groups, rng, n, levels, scales)
-    return RunTables({name: pd.DataFrame(rows) for name, rows in tables.items()}, meta_of(groups, strata))
-
-
-def add(tables: dict[str, list[dict[str, object]]], name: str, row: dict[str, object]) -> None:
-    tables.setdefault(name, []).append(row)
+    model = {"name": MODEL, "method": "geodetector", "title": "Optimal classes", "options": {"folds": 5}}
+    return finished(tables, groups, model, "What divides NEP in a simulated Horqin Sandy Land")
 
 
 def fill(tables, key, groups, rng, n, levels, scales) -> None:  # type: ignore[no-untyped-def]
@@ -349,69 +318,6 @@ def importance(tables, key, groups, q) -> None:  # type: ignore[no-untyped-def]
         )
 
 
-def meta_of(groups: dict[str, dict[str, str]], strata: tuple[str, ...]) -> dict[str, object]:
-    return {
-        "study": "horqin-q",
-        "title": "What divides NEP in a simulated Horqin Sandy Land",
-        "response": {"name": "NEP", "unit": "g C m-2 yr-1"},
-        "drivers": [
-            {"name": d, "unit": u, "group": g, "categorical": d == "SOILTYPE"}
-            for g, ds in groups.items()
-            for d, u in ds.items()
-        ],
-        "groups": list(groups),
-        "table": {"source": "simulate: horqin", "n": 40000, "coordinates": True},
-        "models": [
-            {"name": MODEL, "method": "geodetector", "title": "Optimal classes", "options": {"folds": 5}}
-        ],
-        "strata": list(strata),
-        "seed": 1,
-        "sha256": {},
-        "versions": {"ecodrivers": "0.1.0"},
-        "warnings": [],
-    }
-
-
-SVG = "{http://www.w3.org/2000/svg}"
-
-
-def boxes(drawn: str) -> list[tuple[str, float, float, float, float]]:
-    """(words, left, right, top, bottom) of every text; a text that reads upwards is turned."""
-    root = ET.fromstring(drawn)
-    turned = {id(t) for g in root.iter(f"{SVG}g") if g.get("transform") for t in g.iter(f"{SVG}text")}
-    found = []
-    for t in root.iter(f"{SVG}text"):
-        words, size = t.text or "", float(t.attrib["font-size"])
-        width = text_width(words, size, bold=t.get("font-weight") == "600")
-        x, y = float(t.attrib["x"]), float(t.attrib["y"])
-        back = {"middle": 0.5, "end": 1.0}.get(t.get("text-anchor", ""), 0.0)
-        if id(t) in turned:
-            found.append((words, x - 0.72 * size, x + 0.2 * size, y - width / 2, y + width / 2))
-        else:
-            found.append((words, x - back * width, x + (1 - back) * width, y - 0.72 * size, y + 0.2 * size))
-    return found
-
-
-def assert_legible(drawn: str) -> None:
-    """Every text lies inside the figure and on no other one."""
-    root = ET.fromstring(drawn)
-    width, height = float(root.attrib["width"]), float(root.attrib["height"])
-    assert width <= 860
-    assert not re.search(r"\b(nan|inf|None)\b", drawn)
-    found = boxes(drawn)
-    for words, left, right, top, bottom in found:
-        assert left >= -1, words
-        assert right <= width + 1, words
-        assert top >= -1, words
-        assert bottom <= height + 1, words
-    found.sort(key=lambda box: box[3])
-    for k, a in enumerate(found):
-        for b in found[k + 1 :]:
-            if b[3] >= a[4]:
-                break
-            assert a[1] + 1 >= b[2] or b[1] + 1 >= a[2], (a, b)
-
-
 RUNS = {
     "14 drivers": lambda: fake_geodetector(),
     "3 drivers without groups": lambda: fake_geodetector(
@@ -498,7 +404,7 @@ def test_the_triangle_has_every_pair_once_with_the_mark_of_its_kind() -> None:
         Pair(x, y, 0.3, kind)
         for (x, y), kind in zip(itertools.combinations("abcd", 2), [*KINDS, ""], strict=True)
     ]
-    drawn = interaction_triangle(drivers, pairs[:-1], title="t", colours={"g": "#117733"})
+    drawn = q_triangle(drivers, pairs[:-1], title="t", colours={"g": "#117733"})
     assert drawn.count(">0.30</text>") == 5
     assert drawn.count(">0.10</text>") == 4
     assert drawn.count(">–</text>") == 1  # the pair that is missing
@@ -512,7 +418,7 @@ def test_the_triangle_has_every_pair_once_with_the_mark_of_its_kind() -> None:
         assert said in drawn
     assert_legible(drawn)
     many = [some(f"a_long_name_of_a_driver_{k}", 0.1) for k in range(40)]
-    crowded = interaction_triangle(many, [], title="t", colours={})
+    crowded = q_triangle(many, [], title="t", colours={})
     assert crowded.count("<rect") == 1 + 20 + 40 * 41 // 2  # paper, ramp, cells
     assert_legible(crowded)
 
@@ -606,7 +512,7 @@ def test_a_line_breaks_where_a_place_has_no_q() -> None:
 def test_strata_stand_side_by_side(count: int) -> None:
     rows = [some("TEM", 0.5, p_value=0.001), some("PRE", None), some("PET", 0.0, p_value=0.7)]
     columns = {f"landuse=class {k}": rows for k in range(count)}
-    drawn = strata_bars(columns, rows, title="t", colours={"g": "#117733"})
+    drawn = q_strata(columns, rows, title="t", colours={"g": "#117733"})
     assert drawn.count(">class ") == count
     assert drawn.count(">–</text>") == count
     assert_legible(drawn)
@@ -777,7 +683,9 @@ def test_the_side_by_side_table_has_q_stars_and_ranks(page: str) -> None:
     best = factor_rows(run, MODEL, "all")[0]
     assert f'>{best.q:.3f}<span class="stars apart">**</span><small class="rank">1</small>' in part
     assert "landuse: unused" in words
-    assert part.count(">–</td>") == len(GROUPS) + 10 + 1  # 14 drivers and n effective of the failed stratum
+    assert (
+        part.count(">–</td>") == len(DRIVER_GROUPS) + 10 + 1
+    )  # 14 drivers and n effective of the failed stratum
 
 
 def test_a_psem_and_a_geodetector_on_one_page() -> None:
@@ -891,35 +799,13 @@ def test_a_report_survives_the_disk(tmp_path: Path) -> None:
     assert (tmp_path / "r/figures" / f"{MODEL}--q-strata.svg").exists()
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: the page is not looked at")
+@needs_chromium
 @pytest.mark.parametrize("width", [1280, 500])
 def test_the_page_in_a_browser(tmp_path: Path, width: int) -> None:
-    out = tmp_path / "report"
-    write_report(fake_geodetector(strata=STRATA[:2]), out)
-    probe = out / "probe.html"
-    page = (out / "index.html").read_text(encoding="utf-8")
-    probe.write_text(page.replace("</body>", PROBE + "</body>"), encoding="utf-8")
-    done = subprocess.run(
-        [str(CHROMIUM), *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={width},900",
-         "--enable-logging=stderr", "--v=0", "--dump-dom", probe.as_uri()],
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    title = re.search(r"<title>(.*?)</title>", done.stdout)
-    assert title is not None, done.stderr[-2000:]
-    assert title.group(1) == "NO FAULTS"
-    assert "CONSOLE" not in done.stderr
+    assert_sound_in_a_browser(fake_geodetector(strata=STRATA[:2]), tmp_path, width)
 
 
 # The terminal
-
-
-def printed(run: RunTables, width: int | None = None) -> str:
-    stream = io.StringIO()
-    terminal = width is not None
-    print_to(
-        Console(file=stream, width=width or 80, force_terminal=terminal, color_system=None), overview(run)
-    )
-    return stream.getvalue()
 
 
 @pytest.mark.parametrize("width", [80, 120])

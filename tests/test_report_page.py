@@ -283,19 +283,15 @@ addEventListener("load", function () {
 </script>"""  # noqa: E501
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: the page is not looked at")
-@pytest.mark.parametrize("width", [1280, 500])
-@pytest.mark.parametrize("members", [None, 14])
-def test_the_page_in_a_browser(tmp_path: Path, width: int, members: int | None) -> None:
-    out = tmp_path / "report"
-    write_report(fake_run(members), out)
-    index = out / "index.html"
+def assert_sound_in_a_browser(run: RunTables, folder: Path, width: int) -> None:
+    """Nothing is wider than the page, no text is clipped or lies on another, and the console is silent."""
+    out = folder / "report"
+    write_report(run, out)
     probe = out / "probe.html"
-    probe.write_text(
-        index.read_text(encoding="utf-8").replace("</body>", PROBE + "</body>"), encoding="utf-8"
-    )
+    page = (out / "index.html").read_text(encoding="utf-8")
+    probe.write_text(page.replace("</body>", PROBE + "</body>"), encoding="utf-8")
     done = subprocess.run(
-        [str(CHROMIUM), *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={width},900",
+        [str(CHROMIUM), *FLAGS, f"--user-data-dir={folder / 'profile'}", f"--window-size={width},900",
          "--enable-logging=stderr", "--v=0", "--dump-dom", probe.as_uri()],
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
@@ -303,6 +299,18 @@ def test_the_page_in_a_browser(tmp_path: Path, width: int, members: int | None) 
     assert title is not None, done.stderr[-2000:]
     assert title.group(1) == "NO FAULTS"
     assert "CONSOLE" not in done.stderr
+
+
+needs_chromium = pytest.mark.skipif(
+    CHROMIUM is None, reason="no Chromium on this machine: the page is not looked at"
+)
+
+
+@needs_chromium
+@pytest.mark.parametrize("width", [1280, 500])
+@pytest.mark.parametrize("members", [None, 14])
+def test_the_page_in_a_browser(tmp_path: Path, width: int, members: int | None) -> None:
+    assert_sound_in_a_browser(fake_run(members), tmp_path, width)
 
 
 def test_the_failed_stratum_is_linked_from_the_top(page: str) -> None:

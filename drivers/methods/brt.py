@@ -66,7 +66,7 @@ class BrtFitter:
         pixels = self._pixels(sample)
         asked = model.drivers
         notes = _remarks(sample, model.target.label)
-        parts = Parts(reporter, self._parts(sample, pixels))
+        parts = Parts(reporter, self._parts(sample))
         rng = own_stream(self._seed, model.name, stratum.label)
         order = rng.permutation(sample.n)
         n_train = round(options.train * sample.n)
@@ -119,11 +119,11 @@ class BrtFitter:
             notes=tuple(notes),
         )
 
-    def _parts(self, sample: DriverSample, pixels: Pixels) -> int:
+    def _parts(self, sample: DriverSample) -> int:
         """How many forests will be grown at most, and readings made."""
         options = self._options
         tried = options.tune.trials if options.tune else len(settings_of(options, 0))
-        tried += options.simplify * (pixels.matrix.shape[1] - 1)
+        tried += options.simplify * (len(sample.drivers) - 1)
         tried += (sample.positions is not None) * (1 + options.knndm)
         return tried * options.folds + 2 + READINGS
 

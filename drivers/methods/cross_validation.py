@@ -18,6 +18,7 @@ from drivers.methods.boosting import (
     Setting,
     Training,
     as_data,
+    bins_for,
     quantise,
     response_scale,
 )
@@ -61,7 +62,8 @@ class FoldedPixels:
     @cached_property
     def training(self) -> tuple[Training, ...]:
         """The pixels outside each fold, in the bins of all pixels."""
-        whole = quantise(self.pixels, np.zeros(self.pixels.n))  # its bins alone are wanted
+        n = self.pixels.n
+        whole = quantise(self.pixels, np.zeros(n), bins_for(n))  # its bins alone are wanted
 
         def outside(fold: int) -> Training:
             return Training.of(self.pixels.rows(np.flatnonzero(self.folds != fold)), whole)

@@ -35,6 +35,13 @@ ARRAYS = ("mean", "sd", "weights", "mean_distance", "threshold", "train_di", "re
 """The arrays of an area of applicability, beside its levels and their shares."""
 
 
+NODE_ARRAYS = (
+    *("left_children", "right_children", "parents", "split_indices", "split_conditions", "split_type"),
+    *("default_left", "base_weights", "loss_changes", "sum_hessian"),
+)
+"""The arrays of xgboost's trees with a value for every node."""
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
@@ -165,60 +172,71 @@ def _words(path: Path) -> tuple[ForestWords, dict[str, str]]:
 
 def _booster(path: Path, data: bytes, words: ForestWords, width: int) -> xgb.Booster:
     try:
-        _check_trees(json.loads(data), words, width)
-        booster = xgb.Booster()
-        booster.load_model(bytearray(data))
+        why = _unsound(json.loads(data), words, width)
+        if not why:
+            booster = xgb.Booster()
+            booster.load_model(bytearray(data))
+            return booster
+    # xgboost's own error is a ValueError too
     except (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError) as error:
-        why = str(error) if type(error) is ValueError else "it is no forest of xgboost"
-        raise damaged(path, why) from error  # xgboost's own error is a ValueError too
-    return booster
+        raise damaged(path, "it is no forest of xgboost") from error
+    raise damaged(path, why)
 
 
-def _check_trees(model: Any, words: ForestWords, width: int) -> None:
-    """Refuse whatever would lead xgboost out of an array, or in a circle."""
+def _unsound(model: Any, words: ForestWords, width: int) -> str:
+    """What would lead xgboost out of an array, or in a circle; empty when nothing would."""
     learner = model["learner"]
-    gradient = learner["gradient_booster"]
-    if gradient["name"] != "gbtree" or int(learner["learner_model_param"]["num_feature"]) != width:
-        raise ValueError(f"it is no forest of {width} drivers")
-    trees = gradient["model"]["trees"]
+    gradient, shape = learner["gradient_booster"], learner["learner_model_param"]
+    if gradient["name"] != "gbtree" or int(shape["num_feature"]) != width:
+        return f"it is no forest of {width} drivers"
+    forest = gradient["model"]
+    trees = forest["trees"]
     if len(trees) < words.n_trees:
-        raise ValueError(f"it has {len(trees)} trees of {words.n_trees}")
-    levels = [max(len(driver.levels), 1) for driver in words.drivers]
-    for tree in trees:
-        left, right, features = (
-            np.array(tree[key], dtype=np.int64)
-            for key in ("left_children", "right_children", "split_indices")
-        )
-        inner = left >= 0
-        children = np.concatenate([left[inner], right[inner]])
-        # Every node has one parent and the root has none: then no walk from the root comes back.
-        sound = (
-            (inner == (right >= 0)).all()
-            and (children >= 1).all()
-            and (children < len(left)).all()
-            and len(np.unique(children)) == len(children)
-            and len(features) == len(left) == len(right)
-            and ((features[inner] >= 0) & (features[inner] < width)).all()
-            and int(tree["tree_param"]["num_nodes"]) == len(left)
-        )
-        if not sound or not _categories_fit(tree, features, inner, levels):
-            raise ValueError("a tree has branches that lead nowhere")
+        return f"it has {len(trees)} trees of {words.n_trees}"
+    one_output = int(shape["num_class"]) == 0 and int(shape["num_target"]) == 1
+    in_order = forest["iteration_indptr"] == list(range(len(trees) + 1))
+    if not (one_output and in_order and forest["tree_info"] == [0] * len(trees)):
+        return "it is no forest of one response"
+    levels = np.array([len(driver.levels) for driver in words.drivers], dtype=np.int64)
+    return "" if all(_sound(tree, levels) for tree in trees) else "a tree has branches that lead nowhere"
 
 
-def _categories_fit(tree: Any, features: Any, inner: Any, levels: list[int]) -> bool:
+def _sound(tree: Any, levels: NDArray[np.int64]) -> bool:
+    """Whether every walk from the root ends in a leaf, past splits on drivers and levels that there are."""
+    left, right, features = (
+        np.array(tree[key], dtype=np.int64) for key in ("left_children", "right_children", "split_indices")
+    )
+    n = int(tree["tree_param"]["num_nodes"])
+    if n < 1 or any(len(tree[key]) != n for key in NODE_ARRAYS):
+        return False
+    inner = left >= 0
+    children = np.concatenate([left[inner], right[inner]])
+    # Every node has one parent and the root has none: then no walk from the root comes back.
+    return bool(
+        (inner == (right >= 0)).all()
+        and ((children >= 1) & (children < n)).all()
+        and len(np.unique(children)) == len(children)
+        and ((features[inner] >= 0) & (features[inner] < len(levels))).all()
+        and _categories_fit(tree, features, inner, levels)
+    )
+
+
+def _categories_fit(
+    tree: Any, features: NDArray[np.int64], inner: NDArray[np.bool_], levels: NDArray[np.int64]
+) -> bool:
     """Whether splits by level name levels that there are, and lie one after the other."""
     nodes, starts, sizes, codes = (
         np.array(tree[key], dtype=np.int64)
         for key in ("categories_nodes", "categories_segments", "categories_sizes", "categories")
     )
-    if not len(nodes) == len(starts) == len(sizes):
+    if not len(nodes) == len(starts) == len(sizes) or (sizes < 0).any() or sizes.sum() != len(codes):
         return False
     if ((nodes < 0) | (nodes >= len(features))).any() or not inner[nodes].all():
         return False
-    if (starts != np.concatenate([[0], np.cumsum(sizes)[:-1]])[: len(starts)]).any() or (sizes < 0).any():
+    if set(nodes.tolist()) != set(np.flatnonzero(np.array(tree["split_type"]) == 1).tolist()):
         return False
-    most = np.array(levels, dtype=np.int64)[features[nodes]]
-    return bool(sizes.sum() == len(codes) and ((codes >= 0) & (codes < np.repeat(most, sizes))).all())
+    most = np.repeat(levels[features[nodes]], sizes)
+    return bool((starts == np.cumsum(sizes) - sizes).all() and ((codes >= 0) & (codes < most)).all())
 
 
 def _area_bytes(area: Applicability) -> bytes:
@@ -226,7 +244,7 @@ def _area_bytes(area: Applicability) -> bytes:
     for j, (levels, shares) in enumerate(zip(area.levels, area.shares, strict=True)):
         held[f"levels{j}"], held[f"shares{j}"] = levels, shares
     stream = io.BytesIO()
-    np.savez(stream, allow_pickle=False, **held)  # type: ignore[arg-type]
+    np.savez(stream, allow_pickle=False, **held)
     return stream.getvalue()
 
 
@@ -235,12 +253,16 @@ def _area(path: Path, data: bytes, width: int) -> Applicability:
         with np.load(io.BytesIO(data), allow_pickle=False) as found:
             held = {name: found[name] for name in found.files}
         area = Applicability(
-            *(held[name] for name in ("mean", "sd", "weights")),
-            tuple(held[f"levels{j}"] for j in range(width)),
-            tuple(held[f"shares{j}"] for j in range(width)),
-            float(held["mean_distance"]),
-            float(held["threshold"]),
-            *(held[name] for name in ("train_di", "reference", "coordinates")),
+            mean=held["mean"],
+            sd=held["sd"],
+            weights=held["weights"],
+            levels=tuple(held[f"levels{j}"] for j in range(width)),
+            shares=tuple(held[f"shares{j}"] for j in range(width)),
+            mean_distance=float(held["mean_distance"]),
+            threshold=float(held["threshold"]),
+            train_di=held["train_di"],
+            reference=held["reference"],
+            coordinates=held["coordinates"],
         )
         if area.mean.shape != (width,) or not np.isfinite(area.coordinates).all():
             raise ValueError

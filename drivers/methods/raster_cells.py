@@ -58,14 +58,15 @@ class RasterCells:
             message = f"a data frame, a pixel table or an xarray Dataset is needed, not {type(data).__name__}"
             hint = '`.to_dataset("band")` makes a Dataset' if isinstance(data, xr.DataArray) else ""
             raise TableError(Fault(message, hint=hint))
-        known = [str(name) for name in data.variables]
+        known = {str(name): name for name in data.variables}  # bands may be numbers
         absent = [name for name in names if name not in known]
         if absent:
             faults = [
-                Fault(f"{SOURCE} has no variable `{name}`", hint=propose(name, known)) for name in absent
+                Fault(f"{SOURCE} has no variable `{name}`", hint=propose(name, list(known)))
+                for name in absent
             ]
             raise TableError(faults)
-        self._arrays: dict[str, xr.DataArray] = {name: data[name] for name in names}
+        self._arrays: dict[str, xr.DataArray] = {name: data[known[name]] for name in names}
         self._like = self._arrays[names[0]]
         self.dims = self._like.dims
         faults = [

@@ -93,8 +93,8 @@ def simplify(folded: FoldedPixels, setting: Setting, found: CrossValidated, part
 
 
 def _influence(found: CrossValidated, width: int) -> NDArray[np.float64]:
-    forests = (forest_from_json(f.model(), found.n_trees) for f in found.forests)
-    return np.mean([relative_influence(forest, width) for forest in forests], axis=0)
+    forests = [forest_from_json(f.model(), found.n_trees) for f in found.forests]
+    return np.array([relative_influence(forest, width) for forest in forests]).mean(axis=0)
 
 
 def _last_chosen(steps: Sequence[Step]) -> tuple[Step, ...]:

@@ -160,7 +160,7 @@ def _suggested(trial: Any, options: BrtOptions, seed: int) -> Setting:
 def _defaults(options: BrtOptions) -> dict[str, float]:
     """Where a search begins: the defaults, or what of the ranges is nearest to them."""
     assert options.tune is not None
-    out = {}
+    out: dict[str, float] = {}
     for name in SEARCHED:
         if name not in options.model_fields_set:
             low, high = getattr(options.tune, name)

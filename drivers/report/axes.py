@@ -200,6 +200,18 @@ def legend(keys: Sequence[Key], x: float, y: float, width: float) -> tuple[list[
     return parts, y
 
 
+def ramp(x: float, y: float, stops: svg.Ramp) -> list[str]:
+    """A bar of colours from low to high, 120 wide, on the baseline y."""
+    return [
+        svg.element(
+            "rect",
+            {"x": x + 6 * k, "y": y - 9, "width": 6.3, "height": 11,
+             "fill": svg.ramp_colour((k + 0.5) / 20, stops)},
+        )
+        for k in range(20)
+    ]  # fmt: skip
+
+
 def heading(title: str, width: float, margin: float) -> str:
     """A figure's title at its top left."""
     head = fit(title, width - 2 * margin, 14.0, bold=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,38 +11,45 @@ from markupsafe import Markup
 
 from drivers.report.brt_figures import (
     CURVES,
+    DOTS,
     DRIVERS,
     GROUPS,
     LEVELS,
     STRATA,
+    SWARM,
+    SWARMS,
     H,
     across,
     overview_figures,
     stratum_figures,
 )
+from drivers.report.brt_rows import MEASURES, leading, pair_rows, settings, share_rows, simplified
 from drivers.report.brt_wording import (
-    MEASURES,
     SAID,
     SCHEMES,
+    competition,
     findings,
     headline,
-    leading,
     reading,
-    share_rows,
+    side_of_blocks,
+    simplification,
+    swarm_caption,
     warnings,
 )
 from drivers.report.geodetector_rows import finite
-from drivers.report.run_tables import Row, RunTables, text, truth
+from drivers.report.run_tables import Row, RunTables, text
 from drivers.report.templating import render
 
 LISTED = 15
 """Pairs that the page lists, strongest first; tree_interactions.csv has all."""
+BEST = 12
+"""Settings that the page lists, best first, where more competed; tuning.csv has all."""
 POOLED = "all"
 """The fold of pooled predictions in cv.csv."""
 
 
 class BrtSection:
-    """R² by scheme, shares of drivers and groups, dependence curves, H of pairs, folds and tuning."""
+    """R² by scheme, shares, SHAP values, dependence curves, pairs, folds, and how the trees were chosen."""
 
     method = "brt"
 
@@ -55,18 +63,20 @@ class BrtSection:
         rows = share_rows(run, model, stratum)
         groups = share_rows(run, model, stratum, groups=True)
         fit = run.fit(model, stratum)
-        pairs = run.rows("tree_interactions", **key)
+        pairs = pair_rows(run, model, stratum)
         kinds = {text(r.get("kind")) for r in run.rows("curves", **key)}
-        tuning = run.rows("tuning", **key)
+        tuning = settings(run.rows("tuning", **key), BEST)
+        trail = simplified(run, model, stratum)
         curves = [name for name in figures if re.fullmatch(rf"{CURVES}(-\d+)?\.svg", name)]
         cv = run.rows("cv", **key)
         return render(
             "brt.html",
             fit=fit,
             headline=headline(fit),
-            findings=findings(rows, pairs),
+            findings=[*findings(rows, pairs), *simplification(trail, fit)],
             warnings=warnings(fit),
-            reading=reading(rows, groups, fit, kinds, pairs=bool(pairs)),
+            reading=reading(rows, groups, fit, kinds, pairs),
+            block_side=side_of_blocks(fit.get("block_side"), geographic=run.geographic),
             first=stratum == next((s for s in run.fitted(model) if share_rows(run, model, s)), ""),
             bars=[_sized(figures, name) for name in (DRIVERS, GROUPS) if name in figures],
             tables=[(what, shown) for what, shown in (("driver", rows), ("group", groups)) if shown],
@@ -78,13 +88,18 @@ class BrtSection:
             pooled=_folds(cv, pooled=True),
             folds=_folds(cv, pooled=False),
             has={name: any(finite(r.get(name)) is not None for r in cv) for name in ("deviance", "auc")},
-            tuning=[{**r, "is_chosen": truth(r.get("chosen"))} for r in tuning] if len(tuning) > 1 else [],
-            tuned=any(finite(r.get("deviance")) is not None for r in tuning),
+            trail=trail,
+            tuning=tuning if tuning.tried > 1 else None,
+            competition=competition(tuning, BEST),
+            has_deviance=any(finite(r.get("deviance")) is not None for r in tuning.listed),
             curves=[_sized(figures, name) for name in (*curves[:1], LEVELS) if name in figures],
             more_curves=[_sized(figures, name) for name in curves[1:]],
             triangle=[_sized(figures, name) for name in (H,) if name in figures],
-            pairs=sorted(pairs, key=lambda r: -(finite(r.get("value")) or 0.0))[:LISTED],
+            pairs=pairs[:LISTED],
             all_pairs=len(pairs),
+            has_h=any(p.h is not None for p in pairs),
+            has_shap=any(p.shap is not None for p in pairs),
+            swarm=[(_sized(figures, SWARM), _swarm_words(run, model, stratum))] if SWARM in figures else [],
         )
 
     def overview(self, run: RunTables, model: str) -> Markup:
@@ -121,6 +136,12 @@ class BrtSection:
             figures=[_sized(figures, STRATA)] if STRATA in figures else [],
             leads=[SAID[m] for m in MEASURES if any(m == leading(rows) for rows in columns.values() if rows)],
         )
+
+
+def _swarm_words(run: RunTables, model: str, stratum: str) -> str:
+    rows = run.rows("shap_values", model=model, stratum=stratum)
+    pixels = Counter(text(r.get("driver")) for r in rows if finite(r.get("value")) is not None)
+    return swarm_caption(max(pixels.values()), DOTS, len(pixels), SWARMS)
 
 
 def _folds(rows: list[Row], *, pooled: bool) -> list[tuple[str, str, Row]]:

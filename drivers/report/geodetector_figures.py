@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from drivers.report.candidate_panels import Candidate, CandidatePanel, candidate_panels
 from drivers.report.geodetector_rows import (
+    NOT_SIGNIFICANT,
     FactorRow,
     by_group,
     factor_rows,
@@ -19,7 +20,7 @@ from drivers.report.geodetector_rows import (
     with_unit,
 )
 from drivers.report.geodetector_wording import q_text
-from drivers.report.interaction_triangle import Pair, interaction_triangle
+from drivers.report.interaction_triangle import Pair, Wording, interaction_triangle
 from drivers.report.numbers import exact, number, stratum_label
 from drivers.report.q_bars import q_bars
 from drivers.report.q_lines import QLine, q_lines
@@ -31,8 +32,8 @@ from drivers.report.risk_panels import (
     response_scale,
 )
 from drivers.report.run_tables import Row, RunTables, first, text, truth
-from drivers.report.strata_bars import strata_bars
-from drivers.report.svg import group_colours
+from drivers.report.strata_bars import Bar, strata_bars
+from drivers.report.svg import PLAIN, group_colours
 
 DRIVERS, GROUPS, INTERACTION = "q-drivers.svg", "q-groups.svg", "interaction.svg"
 LEVELS, SCALES, YEARS, STRATA = "risk-levels.svg", "scales.svg", "years.svg", "q-strata.svg"
@@ -41,8 +42,18 @@ CLASSES, CANDIDATES = "risk-classes", "candidates"
 PANELS = 12
 """Panels of one figure: what a printed page holds."""
 Panel = TypeVar("Panel")
-PLAIN = "#44505a"
-"""The colour of a driver without a group."""
+CROSSED = Wording(
+    "q of the crossed classes (diagonal: own q)",
+    "no q",
+    {
+        "Enhance, nonlinear": (("up", True), "enhance, nonlinear: above the sum of both q"),
+        "Enhance, bi-": (("up", False), "enhance, bi-: above the larger q"),
+        "Independent": (("bar", True), "independent: the sum of both q"),
+        "Weaken, uni-": (("down", False), "weaken, uni-: between both q"),
+        "Weaken, nonlinear": (("down", True), "weaken, nonlinear: below both q"),
+    },
+)
+"""The kinds of interaction: up is more than the larger q, down is less; filled is beyond both together."""
 
 
 def stratum_figures(run: RunTables, model: str, stratum: str) -> dict[str, str]:
@@ -67,7 +78,7 @@ def stratum_figures(run: RunTables, model: str, stratum: str) -> dict[str, str]:
         )  # fmt: skip
     if pairs := _pairs(run, model, stratum):
         title = f"Interactions — {where}"
-        found[INTERACTION] = interaction_triangle(by_group(run, rows), pairs, title=title, colours=colours)
+        found[INTERACTION] = q_triangle(by_group(run, rows), pairs, title=title, colours=colours)
     found |= _risk(run, model, stratum, rows)
     panels = _candidates(run, model, stratum, rows)
     found |= paged(CANDIDATES, panels, lambda some: candidate_panels(some, title=f"Candidates — {where}"))
@@ -83,7 +94,7 @@ def overview_figures(run: RunTables, model: str) -> dict[str, str]:
     order = across(columns.values())
     colours = tints(run, order)
     title = "q of the drivers, strata side by side"
-    return {STRATA: strata_bars(columns, order, title=title, colours=colours)}
+    return {STRATA: q_strata(columns, order, title=title, colours=colours)}
 
 
 def across(columns: Iterable[Sequence[FactorRow]]) -> list[FactorRow]:
@@ -120,6 +131,37 @@ def _pairs(run: RunTables, model: str, stratum: str) -> list[Pair]:
         told += [f"{b} {exact(row.get('q_b'))}", kind]
         found.append(Pair(a, b, finite(row.get("q_ab")), kind, "\n".join(t for t in told if t)))
     return found
+
+
+def q_triangle(
+    rows: Sequence[FactorRow], pairs: Sequence[Pair], *, title: str, colours: Mapping[str, str]
+) -> str:
+    """The triangle of the interaction detector, each driver's own q on the diagonal."""
+    own = [Pair(r.name, r.name, r.q, told=f"{r.name}\nq {exact(r.q)}") for r in rows]
+    drivers = [(r.name, r.group) for r in rows]
+    return interaction_triangle(drivers, [*own, *pairs], CROSSED, title=title, colours=colours)
+
+
+def q_strata(
+    columns: Mapping[str, Sequence[FactorRow]],
+    order: Sequence[FactorRow],
+    *,
+    title: str,
+    colours: Mapping[str, str],
+) -> str:
+    """q by stratum: solid bars are significant, pale ones are not."""
+    bars = {s: {r.name: _bar(r, s) for r in rows if r.q is not None} for s, rows in columns.items()}
+    return strata_bars(
+        bars, [(row.name, row.group) for row in order],
+        title=title, caption="q", colours=colours, solid="p < 0.05", pale="ns",
+    )  # fmt: skip
+
+
+def _bar(row: FactorRow, stratum: str) -> Bar:
+    stars = star_mark(row.p)
+    shown = q_text(row.q) + ("" if stars == NOT_SIGNIFICANT else stars)
+    told = f"{row.name}, {stratum}\nq {exact(row.q)} {stars}".rstrip()
+    return Bar(row.q or 0.0, shown, told, pale=stars == NOT_SIGNIFICANT)
 
 
 def _risk(run: RunTables, model: str, stratum: str, rows: Sequence[FactorRow]) -> dict[str, str]:

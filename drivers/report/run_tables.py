@@ -120,6 +120,20 @@ class RunTables:
         return next((text(r.get("method")) for r in self.rows("fit", model=model) if r.get("method")), "")
 
     @cached_property
+    def geographic(self) -> bool | None:
+        """Whether the coordinates are longitude and latitude; None where the run names no system."""
+        named = text((self.meta.get("table") or {}).get("crs"))
+        if not named:
+            return None
+        from pyproj import CRS  # it takes a tenth of a second, and few pages ask
+        from pyproj.exceptions import CRSError
+
+        try:
+            return bool(CRS.from_user_input(named).is_geographic)
+        except CRSError:  # a report is shown also where its run.json was edited
+            return None
+
+    @cached_property
     def groups(self) -> dict[str, str]:
         """The group of every driver, in the order of the study."""
         found = {

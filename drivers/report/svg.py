@@ -6,6 +6,7 @@ inside one of them would leak into the others.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from xml.sax.saxutils import escape, quoteattr
 
@@ -22,9 +23,35 @@ NEUTRAL_INK = "#59636b"
 INK = "#1d2429"
 PAPER = "#ffffff"
 RULE = "#d5dade"
+PLAIN = "#44505a"
+"""The colour of a driver without a group."""
 
 GROUP_COLOURS = ("#117733", "#882255", "#b07d00", "#332288", "#44aa99", "#cc6677", "#6b6b2a", "#7b8a97")
 """Driver groups: Tol's muted scheme without the hues that mean plus and minus."""
+
+
+Ramp = tuple[tuple[float, tuple[int, int, int]], ...]
+RAMP: Ramp = ((0.0, (243, 247, 250)), (0.35, (178, 207, 229)), (0.7, (74, 141, 190)), (1.0, (11, 60, 111)))
+"""White to dark blue; its lightness falls all the way, so that it reads in grey print."""
+LOW_TO_HIGH: Ramp = ((0.0, (18, 52, 138)), (0.5, (150, 50, 145)), (1.0, (240, 133, 54)))
+"""Dark blue over purple to orange: lightness rises all the way, and every step is seen on white."""
+LEVEL_COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377")
+"""Levels of a driver: Tol's bright scheme without its grey, which is a missing value's."""
+
+
+def ramp_colour(share: float, stops: Ramp = RAMP) -> str:
+    """The colour of a share of the ramp.
+
+    >>> ramp_colour(0.0), ramp_colour(1.0)
+    ('#f3f7fa', '#0b3c6f')
+    """
+    at = min(max(share, 0.0), 1.0)
+    for (a, low), (b, high) in itertools.pairwise(stops):
+        if at <= b:
+            t = (at - a) / (b - a)
+            mixed = (round(x + t * (y - x)) for x, y in zip(low, high, strict=True))
+            return "#" + "".join(f"{value:02x}" for value in mixed)
+    raise AssertionError  # the last stop is at 1
 
 
 def group_colours(groups: Iterable[str]) -> dict[str, str]:
@@ -85,6 +112,11 @@ def text(
         },
         escape(words),
     )
+
+
+def rect(x: float, y: float, width: float, height: float, fill: str) -> str:
+    """A filled rectangle."""
+    return element("rect", {"x": x, "y": y, "width": width, "height": height, "fill": fill})
 
 
 def titled(content: str, tooltip: str) -> str:

@@ -27,7 +27,7 @@ OVERVIEW = (
 """The columns of fit.csv that a first look needs."""
 FACTORS = ("model", "stratum", "rank", "driver", "q", "n_classes", "method", "p_value", "p_max")
 """The columns of q.csv that a first look needs."""
-TREES = ("r2_holdout", "r2_random", "r2_block")
+TREES = ("r2_holdout", "r2_random", "r2_block", "r2_knndm")
 """The columns of fit.csv that a first look at boosted trees needs, besides; `r2` is that of random folds."""
 SHARES = ("model", "stratum", "rank", "driver", "group", "share")
 """The columns of importance.csv that a first look needs."""
@@ -51,6 +51,7 @@ KEYS = frozenset((
     "n", "status", "verdict", "r2", "step", "action", "selects_on_response",
     "q", "n_classes", "p_max", "driver_a", "driver_b", "q_ab", "type", "class", "class_a", "class_b", "mean",
     "year", "scale", "chosen", "share", "r2_holdout", "r2_random", "r2_block",
+    "r2_knndm",
 ))
 """What stays."""
 LAST = ("via", "estimate")

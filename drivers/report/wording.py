@@ -94,7 +94,8 @@ def _sentence(message: str) -> str:
     message = message.strip()
     if not message:
         return ""
-    message = message[0].upper() + message[1:]
+    if not message[1:2].isupper():  # kNNDM keeps its small letter
+        message = message[0].upper() + message[1:]
     return message if message.endswith((".", "!", "?")) else message + "."
 
 
@@ -176,6 +177,8 @@ def notes(run: RunTables, model: str, stratum: str) -> list[str]:
         told = [part for part in told if not part.startswith("saturated")]
     if {CLASSICAL, CLASSICAL_Q} & set(cautions(run, model, stratum)):
         told = [part for part in told if not part.startswith("the errors are classical")]
+    if run.rows("simplify", model=model, stratum=stratum):
+        told = [part for part in told if not part.startswith("dropped without loss")]
     return [_sentence(part) for part in dict.fromkeys(told)]
 
 

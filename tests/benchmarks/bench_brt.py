@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import xgboost as xgb
 
-from drivers.methods.boosting import WORKERS, Pixels, Setting, grow_forest, parameters
+from drivers.methods.boosting import WORKERS, Pixels, Setting, bins_for, grow_forest, parameters
 from drivers.methods.brt import fitter
 from drivers.methods.driver_sample import DriverTable
 from drivers.methods.tree_scale import TreeScale
@@ -53,14 +53,16 @@ def make_table(pixels: int) -> PixelTable:
 
 def bare(matrix: np.ndarray, y: np.ndarray, n_trees: int) -> None:
     """The same trees on the same shares of pixels: folds of the training part, the part, and all."""
-    words = parameters(SETTING, "gaussian", 0.5, 0.0)
+    words = parameters(SETTING, "gaussian", 0.5, 0.0, bins_for(len(y)))
     y = ((y - y.mean()) / y.std()).astype(np.float32)
     n = round(0.7 * len(y))
     fold = np.arange(n) % FOLDS
     parts = [np.flatnonzero(fold != f) for f in range(FOLDS)] + [np.arange(n), np.arange(len(y))]
 
     def grow(rows: np.ndarray) -> None:
-        xgb.train(words, xgb.QuantileDMatrix(matrix[rows], y[rows], nthread=1), n_trees)
+        xgb.train(
+            words, xgb.QuantileDMatrix(matrix[rows], y[rows], max_bin=words["max_bin"], nthread=1), n_trees
+        )
 
     with ThreadPoolExecutor(WORKERS) as pool:
         list(pool.map(grow, parts[:FOLDS]))
