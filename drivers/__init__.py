@@ -7,6 +7,7 @@
 
 from drivers.effects import effects
 from drivers.errors import DriversError, FitError, SpecError, TableError
+from drivers.forests import read_forest
 from drivers.notebook import fit
 from drivers.simulate import simulate
 from drivers.spec import read_model, read_spec
@@ -22,6 +23,7 @@ __all__ = [
     "TableError",
     "effects",
     "fit",
+    "read_forest",
     "read_model",
     "read_spec",
     "read_table",

@@ -1,4 +1,4 @@
-"""The command `drivers`: check, run, show. Thin: it reads arguments, prints, and returns exit codes.
+"""The command `drivers`: check, run, show, predict. Thin: it reads arguments, prints, and returns exit codes.
 
 0 every fit succeeded; 3 some fits failed; 2 the spec, a model file or the table is wrong; 1 a defect of ours.
 """
@@ -14,8 +14,10 @@ from rich.console import Console
 
 from drivers import __version__, study
 from drivers.errors import DriversError, Fault, TableError, propose
+from drivers.forests import read_forest
 from drivers.progress import reporting
 from drivers.report import read_report
+from drivers.report.numbers import count, number, percent
 from drivers.report.terminal import overview, print_to, terminal_table
 
 EXIT_WRONG_INPUT, EXIT_SOME_FAILED, EXIT_STOPPED = 2, 3, 130
@@ -43,9 +45,9 @@ def check(spec: Annotated[Path, typer.Argument(help="A study spec, specs/NAME.ya
     found, table, partition = study.check(spec)
     fits = sum(len(strata) for _, strata in study.asked(found, partition))
     print(f"{spec}: sound. {table.source}: {table.n} pixels. {len(found.models)} model(s), {fits} fit(s).")
-    for name, count in table.missing.items():
-        if count:
-            print(f"  {name}: {count} missing")
+    for name, lacking in table.missing.items():
+        if lacking:
+            print(f"  {name}: {lacking} missing")
     for warning in study.table_warnings(found, table):
         print(f"  warning: {warning}")
     for stratum in partition.strata:
@@ -88,8 +90,34 @@ def show(
     print_to(Console(), terminal_table(found.tables[name], name))
 
 
+@app.command()
+def predict(
+    report: Annotated[Path, typer.Argument(help="A folder that `drivers run` wrote.")],
+    table: Annotated[Path, typer.Argument(help="A table with the columns of the drivers.")],
+    model: Annotated[str | None, typer.Option(help="Which model, where several have forests.")] = None,
+    stratum: Annotated[str | None, typer.Option(help="Which stratum; default all, or the only one.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write; default TABLE-predicted.")] = None,
+) -> None:
+    """Predict the response on another table, with a forest of a report."""
+    forest = read_forest(report, model, stratum)
+    from drivers.methods.predicted_table import predict_table  # xgboost takes a second to import
+
+    try:
+        with reporting(1) as reporter:
+            made = predict_table(forest, table, out, reporter)
+    except KeyboardInterrupt:
+        _stopped()
+    unit = f" {forest.unit}" if forest.unit else ""
+    print(f"{count(made.n)} pixels; {forest.response} from {number(made.low)} to {number(made.high)}{unit}")
+    if made.applicable is None:
+        print("No driver of this forest matters, so nothing says where it applies.")
+    else:
+        print(f"{percent(made.applicable)} of the pixels are in the area of applicability")
+    print(f"Predictions: {made.path}")
+
+
 def _stopped() -> NoReturn:
-    """Ctrl-C: a report is written whole or not at all."""
+    """Ctrl-C: what is written is written whole or not at all."""
     print("stopped; nothing was written", file=sys.stderr)
     sys.exit(EXIT_STOPPED)
 

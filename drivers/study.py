@@ -17,11 +17,13 @@ import pandas as pd
 
 from drivers.effects import effect_records
 from drivers.errors import FitError, Place
+from drivers.forests import save_forests
 from drivers.glossary import TABLES
 from drivers.importance import importance_records
 from drivers.methods import METHODS, Result
 from drivers.methods.psem import PsemResult
 from drivers.methods.result import frame
+from drivers.pixels import pixel_frame
 from drivers.progress import Reporter, Silent
 from drivers.report import RunTables, check_target, write_report
 from drivers.spec import BoundModel, StudySpec, read_spec
@@ -38,6 +40,9 @@ from drivers.table import (
 
 Reporting = Callable[[int], AbstractContextManager[Reporter]]
 
+PIXELS = "pixels.parquet"
+"""Among the tables of a report: a row per pixel."""
+
 PACKAGES = ("ecodrivers", "numpy", "scipy", "pandas", "pyarrow", "statsmodels", "patsy", "xgboost")
 """The packages whose versions can change a number in a table."""
 
@@ -52,12 +57,14 @@ class Run:
     results : every fit that succeeded, by (model, stratum)
     failures : the reason of every fit that did not, by (model, stratum)
     out : the folder of the report, if one was written
+    pixels : a row per pixel, where a model was asked for columns by pixel
     """
 
     tables: RunTables
     results: Mapping[tuple[str, str], Result]
     failures: Mapping[tuple[str, str], str]
     out: Path | None = None
+    pixels: pd.DataFrame | None = None
 
     def table(self, name: str) -> pd.DataFrame:
         """One table, as its CSV holds it."""
@@ -128,9 +135,16 @@ def run(
     meta = _meta(study, table, partition, warnings)
     meta["timings"] = {"read_seconds": read - began, "fit_seconds": fitted - read}
     made = RunTables(tables, meta)
+    pixels = pixel_frame(table, partition, results)
+
+    def more(folder: Path) -> None:
+        save_forests(results, folder)
+        if pixels is not None:
+            pixels.to_parquet(folder / "tables" / PIXELS)
+
     if out is not None:
-        write_report(made, Path(out))
-    return Run(made, results, failures, None if out is None else Path(out))
+        write_report(made, Path(out), more)
+    return Run(made, results, failures, None if out is None else Path(out), pixels)
 
 
 def _derived(result: Result) -> dict[str, list[dict[str, Any]]]:
@@ -268,6 +282,7 @@ def _meta(
             "simulated": table.simulated,
             "coordinates": table.easting is not None,
             "crs": table.crs or "",
+            "geographic": table.geographic,
             "missing": missing,
         },
         "models": [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import pytest
 
 import drivers as dr
 from drivers.cli import default_out, main
+from drivers.report.numbers import number, percent
 
 DRIVERS = Path(sys.executable).with_name("drivers")
 
@@ -236,6 +238,137 @@ def test_running_twice_replaces_the_report(drivers: Any, small: Any) -> None:
     small.model("paths", "y ~ m")
     assert drivers("run", "specs/small.yaml").returncode == 0
     assert len(pd.read_csv(tables / "coefficients.csv")) == 1
+
+
+TREES = """method: brt
+formula: y ~ x + scale(z)
+options: {n_trees: 30, folds: 3, shap_pixels: 0, permutations: 0, interactions: false, curves: false}
+"""
+
+
+@pytest.fixture
+def grown(small: Any) -> Any:
+    """A project whose reports/small has forests on three strata, and a table new.csv to predict."""
+    (small.root / "models" / "trees.yaml").write_text(TREES, encoding="utf-8")
+    strata = {"side": {"left": "x <= 10", "right": "x > 10", "nowhere": "x > 1000000"}}
+    fit = [{"models": ["paths"], "over": ["all"]}, {"models": ["trees"], "over": ["all", "side"]}]
+    frame = dr.simulate("chain", pixels=300, seed=1, missing=0.05).frame[["x", "z", "m", "y"]]
+    small.table("pixels", frame)
+    spec = {**SPEC, "response": {"y": {"unit": "g m-2"}}, "strata": strata, "fit": fit}
+    small.done = dr.run(small.spec("small", spec), small.root / "reports" / "small")
+    assert [stratum for _, stratum in small.done.failures] == ["side=nowhere"]
+    small.new = frame.iloc[:40].assign(pixel=[f"{i:03d}" for i in range(40)]).drop(columns=["m", "y"])
+    small.new.to_csv(small.root / "data" / "new.csv", index=False)
+    return small
+
+
+def test_predict(drivers: Any, grown: Any) -> None:
+    done = drivers("predict", "reports/small", "data/new.csv")
+    assert done.returncode == 0, done.stderr
+    assert lines(done.stderr)[0] == "[1/1] trees on all, for new.csv"
+    found = pd.read_csv(grown.root / "new-predicted.csv", dtype={"pixel": str})
+    assert found.columns.tolist() == ["x", "z", "pixel", "predicted_y", "dissimilarity", "applicable"]
+    assert found.pixel.tolist() == grown.new.pixel.tolist()
+    result = grown.done.results["trees", "all"]
+    assert found.predicted_y.tolist() == result.predict(grown.new).tolist()
+    assert found.predicted_y.tolist() == result.augment().fitted[:40].tolist()
+    assert found.applicable.tolist() == dr.read_forest("reports/small").applicable(grown.new).tolist()
+    low, high = found.predicted_y.min(), found.predicted_y.max()
+    assert lines(done.stdout) == [
+        f"40 pixels; y from {number(low)} to {number(high)} g m-2",
+        f"{percent(found.applicable.mean())} of the pixels are in the area of applicability",
+        "Predictions: new-predicted.csv",
+    ]
+
+
+def test_predict_with_the_forest_of_a_stratum(drivers: Any, grown: Any) -> None:
+    arguments = ("predict", "reports/small", "data/new.csv", "--stratum", "side=left", "--out", "data/l.csv")
+    done = drivers(*arguments, "--model", "trees")
+    assert (done.returncode, lines(done.stdout)[-1]) == (0, "Predictions: data/l.csv")
+    found = pd.read_csv(grown.root / "data" / "l.csv")
+    assert found.predicted_y.tolist() == grown.done.results["trees", "side=left"].predict(grown.new).tolist()
+
+
+KNOWN = "  known: all, side=left, side=right"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("reports", "data/new.csv"), "reports is not a report: it has no run.json"),
+        (("reports/small", "data/none.csv"), "there is no table data/none.csv"),
+        (
+            ("reports/small", "data/new.csv", "--model", "paths"),
+            "reports/small holds no forest of model `paths`",
+        ),
+        (
+            ("reports/small", "data/new.csv", "--model", "../../x"),
+            "reports/small holds no forest of model `../../x`",
+        ),
+        (
+            ("reports/small", "data/new.csv", "--stratum", "side=nowhere"),
+            f"model `trees` in reports/small has no forest of stratum `side=nowhere`\n{KNOWN}",
+        ),
+        (
+            ("reports/small", "data/new.csv", "--out", "data/new.csv"),
+            "data/new.csv is the table itself, and would be lost\n  name another file with --out",
+        ),
+        (
+            ("reports/small", "data/new.csv", "--out", "new.parquet"),
+            "new.parquet does not end like new.csv, and predictions are written as the table is\n"
+            "  name a file that ends in .csv",
+        ),
+        (
+            ("reports/small", "data/new.csv", "--out", "none/new.csv"),
+            "there is no folder none\n  name another file with --out",
+        ),
+        (
+            ("reports/small", "data/new.csv", "--out", "data"),
+            "data is a folder\n  name another file with --out",
+        ),
+        (
+            ("reports/small", "data/taken.csv"),
+            "taken.csv has a column `predicted_y` already\n  rename it: predictions need the name\n"
+            "taken.csv has a column `applicable` already\n  rename it: predictions need the name",
+        ),
+        (
+            ("reports/small", "data/short.csv"),
+            "short.csv has no column `x`\n  known: pixel\nshort.csv has no column `z`\n  known: pixel",
+        ),
+        (
+            ("reports/small", "data/text.csv"),
+            "column `z` of text.csv holds text (`low`)\n  the forest has learnt `z` as numbers",
+        ),
+    ],
+)
+def test_predictions_that_cannot_be(
+    arguments: tuple[str, ...], message: str, drivers: Any, grown: Any
+) -> None:
+    for name, frame in {
+        "taken": grown.new.assign(predicted_y=1, applicable=1),
+        "short": grown.new[["pixel"]],
+        "text": grown.new.assign(z="low"),
+    }.items():
+        frame.to_csv(grown.root / "data" / f"{name}.csv", index=False)
+    before = {p: p.read_bytes() for p in grown.root.rglob("*") if p.is_file()}
+    done = drivers("predict", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    said = done.stderr[done.stderr.index("TableError") :].removesuffix("\n")
+    assert said == f"TableError: {message}" or said.startswith(f"TableError: {message}\n")
+    assert {p: p.read_bytes() for p in grown.root.rglob("*") if p.is_file()} == before
+
+
+def test_predict_needs_a_report_with_forests(drivers: Any, grown: Any) -> None:
+    shutil.rmtree(grown.root / "reports" / "small" / "forests" / "trees" / "all")
+    done = drivers("predict", "reports/small", "data/new.csv")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "TableError: model `trees` in reports/small has forests of side=left, side=right\n"
+        "  say which of them\n",
+    )
+    shutil.rmtree(grown.root / "reports" / "small" / "forests")
+    done = drivers("predict", "reports/small", "data/new.csv")
+    assert (done.returncode, lines(done.stderr)[0]) == (2, "TableError: reports/small holds no forest")
 
 
 def test_the_installed_command_from_anywhere(small: Any, tmp_path: Path) -> None:

@@ -538,18 +538,7 @@ def test_the_sample_behind_shap() -> None:
 def test_the_side_of_the_blocks_has_the_unit_that_is_known() -> None:
     assert side_of_blocks(12.34, geographic=True) == "12.3 km"
     assert side_of_blocks(12345.6, geographic=False) == "12\u202f346 units of the coordinates"
-    assert side_of_blocks(12.34, geographic=None) == (
-        "12.3 units of the coordinates (km for longitude and latitude)"
-    )
     assert side_of_blocks(np.nan, geographic=True) == ""
-
-
-@pytest.mark.parametrize(
-    ("crs", "geographic"),
-    [("EPSG:4326", True), ("EPSG:32651", False), ("", None), (None, None), ("nonsense", None)],
-)
-def test_whether_coordinates_are_longitude_and_latitude(crs: str | None, geographic: bool | None) -> None:
-    assert RunTables({}, {"table": {"crs": crs}}).geographic is geographic
 
 
 def test_what_the_beeswarm_leaves_out() -> None:
@@ -643,7 +632,7 @@ def test_the_page_of_trees_with_all_options() -> None:
     assert not re.search(r"\b(nan|NaN|None|<NA>|NaT|inf)\b", words)
     assert "shap.svg" in make_figures(run)[MODEL, "all"]
     assert page.count("<small>± 0.") == 3 * 15
-    lonlat = RunTables(run.tables, {**run.meta, "table": {**run.meta["table"], "crs": "EPSG:4326"}})
+    lonlat = RunTables(run.tables, {**run.meta, "table": {**run.meta["table"], "geographic": True}})
     assert "side of the spatial blocks12 346 km" in words_of(page_of(lonlat))
 
 

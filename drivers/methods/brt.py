@@ -18,6 +18,7 @@ from drivers.methods.cross_validation import CrossValidated, FoldedPixels, cross
 from drivers.methods.driver_sample import DriverSample, DriverTable, Levels, own_stream, power_of_two
 from drivers.methods.forest_meaning import READINGS, Reading, read_forest
 from drivers.methods.held_out import Validation, block_folds, matched_folds
+from drivers.methods.learnt import Learnt
 from drivers.methods.simplification import Simplified, simplify
 from drivers.methods.tree_scale import TreeScale
 from drivers.methods.tuning import settings_of, tune
@@ -52,6 +53,7 @@ class BrtFitter:
         self._seed = seed
         self._columns = DriverTable(model, table)
         self._columns.check_positions()
+        self._learnt = Learnt.of(model, table)
 
     def fit(self, stratum: Stratum, reporter: Reporter = SILENT) -> BrtResult:
         """Fit one stratum.
@@ -116,6 +118,7 @@ class BrtFitter:
             simplified=simplified,
             block_side=side,
             meaning=meaning,
+            learnt=self._learnt,
             notes=tuple(notes),
         )
 
@@ -185,9 +188,7 @@ class BrtFitter:
             return []
         folds, random = found
         if random:
-            notes.append(
-                "kNNDM folds are random: the pixels to be predicted lie among those learnt from"
-            )
+            notes.append("kNNDM folds are random: the pixels to be predicted lie among those learnt from")
         parts.now("kNNDM folds")
         folded = FoldedPixels(inside, folds, self._options.folds)
         return [self._validated("knndm", train, folded, setting, chosen, parts)]

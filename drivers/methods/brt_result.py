@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -12,15 +12,17 @@ from numpy.typing import NDArray
 
 from drivers.methods.boosting import Grown
 from drivers.methods.brt_rows import brt_records, cv_rows, fit_row, importance_of
-from drivers.methods.driver_sample import DriverSample, DriverTable, Levels
+from drivers.methods.driver_sample import DriverSample
 from drivers.methods.forest_meaning import Meaning
 from drivers.methods.held_out import Validation
+from drivers.methods.learnt import Learnt
+from drivers.methods.predictor import Predictor
 from drivers.methods.result import Importance, Summary, frame, importance_rows
 from drivers.methods.simplification import Simplified
 from drivers.methods.tree_scale import TreeScale
 from drivers.methods.tuning import Trial
 from drivers.spec.bound import Driver, DriverModel
-from drivers.table import PixelTable, pixel_table_from_frame
+from drivers.table import PixelTable
 
 Array = NDArray[np.float64]
 
@@ -45,6 +47,7 @@ class BrtResult:
     simplified: Simplified | None
     block_side: float | None
     meaning: Meaning
+    learnt: Learnt
     notes: tuple[str, ...] = ()
     method: str = field(default="brt", init=False)
 
@@ -52,6 +55,11 @@ class BrtResult:
     def scale(self) -> TreeScale:
         """From the drivers to the numbers in the trees."""
         return TreeScale.of(self.sample)
+
+    @cached_property
+    def predictor(self) -> Predictor:
+        """The forest with all that it needs to predict other tables; a run saves it."""
+        return Predictor.of(self.model, self.stratum, self.sample, self.grown, self.meaning.area, self.learnt)
 
     @property
     def records(self) -> dict[str, list[dict[str, Any]]]:
@@ -85,17 +93,7 @@ class BrtResult:
         TableError
             If a column is not there or holds what a number cannot be.
         """
-        table = data if isinstance(data, PixelTable) else pixel_table_from_frame(data)
-        columns = DriverTable(self.model, table)
-        rows, found = np.arange(table.n), []
-        for column in self.sample.drivers:
-            here = columns.driver(column.driver, rows)
-            if isinstance(here, Levels) and isinstance(column, Levels):
-                place = {label: i for i, label in enumerate(column.labels)}
-                codes = np.array([*(place.get(label, -1) for label in here.labels), -1], dtype=np.int32)
-                here = replace(column, codes=codes[here.codes])
-            found.append(here)
-        return self.grown.predict(self.scale.matrix(found))
+        return self.predictor.predict(data)
 
     def augment(self) -> pd.DataFrame:
         """Fitted and out-of-fold values of every pixel with a response; the index is the row of the table."""
@@ -106,6 +104,27 @@ class BrtResult:
             held[validation.rows] = validation.predicted
             out[f"predicted_{validation.scheme}"] = held
         return pd.DataFrame(out, index=self.sample.rows)
+
+    def pixel_columns(self) -> pd.DataFrame:
+        """What the option `pixels` asks for; the index is the row of the table.
+
+        `fitted` and the held-out `predicted_*`; `dissimilarity`, 0 for a pixel that trained, and
+        `applicable`; `shap_DRIVER` on the link scale.
+        """
+        asked = getattr(self.model.options, "pixels", ())
+        matrix = self.scale.matrix(self.sample.drivers) if asked else np.empty((0, 0), dtype=np.float32)
+        out = pd.DataFrame(index=self.sample.rows)
+        if "fitted" in asked:
+            out = self.augment().drop(columns="observed")
+        if "applicability" in asked and self.meaning.area is not None:
+            area = self.meaning.area
+            out["dissimilarity"] = area.dissimilarity(matrix.astype(np.float64))
+            out["applicable"] = out.dissimilarity <= area.threshold
+        if "shap" in asked:
+            found = self.grown.contributions(matrix)
+            for j, column in enumerate(self.sample.drivers):
+                out[f"shap_{column.driver.label}"] = found[:, j]
+        return out
 
     def _summary(self) -> Summary:
         fit = fit_row(self)

@@ -20,7 +20,7 @@ import pyarrow.feather as pa_feather
 import pyarrow.parquet as pq
 
 from drivers.errors import Fault, TableError
-from drivers.methods.predictor import APPLICABLE, CHUNK, Predictor
+from drivers.methods.predictor import APPLICABLE, CHUNK, DISSIMILARITY, Predictor
 from drivers.progress import SILENT, Reporter
 from drivers.table import PixelTable
 from drivers.table.columns import plain
@@ -70,11 +70,14 @@ def predict_table(
     table = open_table(path)
     target = Path(f"{_stem(path)}{SUFFIX}{_ending(path)}") if out is None else out
     _check_target(target, path)
-    added = predictor.augment(_pixels(predictor, table), reporter)
-    taken = [name for name in map(str, added.columns) if name in table.columns]
+    new = (predictor.predicted, DISSIMILARITY, APPLICABLE)
+    taken = [name for name in new if name in table.columns]
     if taken:
         hint = "rename it: predictions need the name"
         raise TableError([Fault(f"{path.name} has a column `{name}` already", hint=hint) for name in taken])
+    pixels = _pixels(predictor, table)
+    reporter.start(f"{predictor.model} on {predictor.stratum}, for {path.name}")
+    added = predictor.augment(pixels, reporter)
     try:
         with _beside(target) as fresh:
             _write(table, added, fresh)
@@ -82,6 +85,7 @@ def predict_table(
         why = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
         message = f"cannot write {target}: {why[:1].lower()}{why[1:]}"
         raise TableError(Fault(message, hint="name another file with --out")) from error
+    reporter.done()
     guess = added[predictor.predicted]
     share = None if predictor.area is None else float(added[APPLICABLE].mean())
     return PredictedTable(target, len(added), share, float(guess.min()), float(guess.max()))
@@ -184,20 +188,24 @@ def _write_text(table: TableFile, added: pd.DataFrame, fresh: Path) -> None:
     """Line by line: text stays as it is, so that an identifier keeps its zeros and a number its digits."""
     assert table.layout is not None
     separator = table.layout.separator
-    columns: list[list[str]] = [_texts(added[name]) for name in added.columns]
+    columns = [_texts(added[name]) for name in added.columns]
     with _lines_of(table.path) as lines, _text_file(fresh, packed=_packed(table.path)) as stream:
         writer = csv.writer(stream, delimiter=separator, lineterminator="\n")
         records = (record for record in csv.reader(lines, delimiter=separator) if record)
-        writer.writerow([*next(records), *map(str, added.columns)])
+        next(records)  # the header, whose names the layout has, also for columns that lack one
+        writer.writerow([*table.layout.header, *map(str, added.columns)])
         for record, *values in zip(records, *columns, strict=True):
             writer.writerow([*record, *values])
 
 
-def _texts(column: pd.Series) -> list[str]:
+def _texts(column: pd.Series) -> Iterator[str]:
     """Numbers with all their digits, truths as `true` and `false`, what is missing as nothing."""
-    if column.dtype == "boolean":
-        return ["" if v is pd.NA else str(v).lower() for v in column.tolist()]
-    return ["" if v != v else repr(v) for v in column.tolist()]
+    for start in range(0, len(column), CHUNK):
+        part = column.iloc[start : start + CHUNK]
+        if part.dtype == "boolean":
+            yield from ("" if value is pd.NA else str(value).lower() for value in part.tolist())
+        else:
+            yield from ("" if value != value else repr(value) for value in part.tolist())
 
 
 @contextmanager

@@ -94,7 +94,8 @@ def simplify(folded: FoldedPixels, setting: Setting, found: CrossValidated, part
 
 def _influence(found: CrossValidated, width: int) -> NDArray[np.float64]:
     forests = [forest_from_json(f.model(), found.n_trees) for f in found.forests]
-    return np.array([relative_influence(forest, width) for forest in forests]).mean(axis=0)
+    mean: NDArray[np.float64] = np.array([relative_influence(f, width) for f in forests]).mean(axis=0)
+    return mean
 
 
 def _last_chosen(steps: Sequence[Step]) -> tuple[Step, ...]:

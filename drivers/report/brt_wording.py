@@ -202,14 +202,11 @@ def competition(found: Settings, most: int) -> str:
     return " ".join(said)
 
 
-def side_of_blocks(value: Any, *, geographic: bool | None) -> str:
-    """`12.3 km`, or a number with what its unit is known to be; empty without blocks."""
+def side_of_blocks(value: Any, *, geographic: bool) -> str:
+    """`12.3 km` for longitude and latitude, or a number in the coordinates' unit; empty without blocks."""
     if is_missing(value):
         return ""
-    if geographic:
-        return f"{number(value)} km"
-    unless = " (km for longitude and latitude)" if geographic is None else ""
-    return f"{number(value)} units of the coordinates{unless}"
+    return f"{number(value)} {'km' if geographic else 'units of the coordinates'}"
 
 
 def swarm_caption(pixels: int, dots: int, drivers: int, most: int) -> str:

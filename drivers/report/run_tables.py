@@ -119,19 +119,10 @@ class RunTables:
                 return str(m["method"])
         return next((text(r.get("method")) for r in self.rows("fit", model=model) if r.get("method")), "")
 
-    @cached_property
-    def geographic(self) -> bool | None:
-        """Whether the coordinates are longitude and latitude; None where the run names no system."""
-        named = text((self.meta.get("table") or {}).get("crs"))
-        if not named:
-            return None
-        from pyproj import CRS  # it takes a tenth of a second, and few pages ask
-        from pyproj.exceptions import CRSError
-
-        try:
-            return bool(CRS.from_user_input(named).is_geographic)
-        except CRSError:  # a report is shown also where its run.json was edited
-            return None
+    @property
+    def geographic(self) -> bool:
+        """Whether the coordinates are longitude and latitude."""
+        return truth((self.meta.get("table") or {}).get("geographic"))
 
     @cached_property
     def groups(self) -> dict[str, str]:

@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import quote
 
 from drivers.errors import Fault, TableError
 
@@ -142,6 +143,22 @@ def clear_leftovers(out: Path) -> None:
             sibling.rename(out)
         else:
             shutil.rmtree(sibling, ignore_errors=True)
+
+
+def folder_name(label: str) -> str:
+    """The name of a folder for a model or a stratum, whatever its label holds; another label, another name.
+
+    Letters and digits of ASCII, `=`, `,`, `-` and `_` stay, all else is percent-encoded: no name leads
+    elsewhere, and none is special to a file system. A long one ends in its digest.
+
+    >>> folder_name("balance=sink,landuse=forest land"), folder_name("../x")
+    ('balance=sink,landuse=forest%20land', '%2E%2E%2Fx')
+    """
+    # `quote` takes `.` and `~` as safe; a name may not begin, end or consist of dots everywhere.
+    name = quote(label, safe="=,").replace(".", "%2E").replace("~", "%7E")
+    if len(name) <= LONGEST:
+        return name
+    return f"{name[: LONGEST // 2]}~{hashlib.sha256(label.encode()).hexdigest()[: LONGEST // 2 - 1]}"
 
 
 def _stem(out: Path) -> str:

@@ -6,7 +6,7 @@ import csv
 import json
 import os
 import shutil
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +28,20 @@ from drivers.report.target import (
     temporary,
 )
 
-__all__ = ["check_target", "is_report", "read_report", "write_report"]
+__all__ = ["check_target", "is_report", "read_facts", "read_report", "write_report"]
 
 FILES = "files"
 """The key of run.json that lists what we wrote. Whatever else lies in a report is the user's."""
 
 
-def write_report(run: RunTables, out: Path) -> None:
+More = Callable[[Path], None]
+"""Writes files of its own into the folder of a report."""
+
+
+def write_report(run: RunTables, out: Path, more: More | None = None) -> None:
     """Write `tables/*.csv`, `tables.xlsx`, `figures/*.svg`, `run.json` and `index.html` into `out`.
+
+    What `more` writes is part of the report: it appears and goes with it.
 
     A report that is there already is replaced; files that the user laid into it stay, also in
     `tables/` and `figures/`, unless the new report has a file of that name. A folder that is not
@@ -56,7 +62,7 @@ def write_report(run: RunTables, out: Path) -> None:
         fresh = temporary(out, "new")
         try:
             fresh.chmod(0o777 & ~_umask())
-            _fill(run, fresh)
+            _fill(run, fresh, more)
             if out.exists():
                 _keep(out, fresh, "", _written(out))
             _swap(fresh, out)
@@ -78,6 +84,19 @@ def read_report(out: Path) -> RunTables:
     TableError
         When `out` is not a report, or when one of its files is damaged.
     """
+    facts = read_facts(out)
+    tables = {path.stem: _table(path) for path in sorted((Path(out) / "tables").glob("*.csv"))}
+    return RunTables(tables, facts)
+
+
+def read_facts(out: Path) -> dict[str, Any]:
+    """What the run.json of a report says.
+
+    Raises
+    ------
+    TableError
+        When `out` is not a report, or its run.json is damaged.
+    """
     out = Path(out)
     try:
         words = (out / RUN).read_text(encoding="utf-8")
@@ -91,9 +110,7 @@ def read_report(out: Path) -> RunTables:
         raise _unreadable(out / RUN, error) from error
     if not is_ours(meta):
         raise _not_a_report(out, f"its {RUN} was not written by ecodrivers")
-    facts: dict[str, Any] = {name: value for name, value in meta.items() if name != FILES}
-    tables = {path.stem: _table(path) for path in sorted((out / "tables").glob("*.csv"))}
-    return RunTables(tables, facts)
+    return {name: value for name, value in meta.items() if name != FILES}
 
 
 def _table(path: Path) -> pd.DataFrame:
@@ -123,7 +140,7 @@ def _unreadable(path: Path, error: Exception) -> TableError:
     )
 
 
-def _fill(run: RunTables, folder: Path) -> None:
+def _fill(run: RunTables, folder: Path, more: More | None) -> None:
     (folder / "tables").mkdir()
     (folder / "figures").mkdir()
     for name, frame in run.tables.items():
@@ -134,6 +151,8 @@ def _fill(run: RunTables, folder: Path) -> None:
         for name, svg in drawn.items():
             _write(folder / "figures" / f"{names[key]}--{name}", svg)
     _write(folder / "index.html", render_page(run, figures))
+    if more is not None:
+        more(folder)
     found = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
     facts = {**run.meta, FILES: sorted([*found, RUN])}
     _write(folder / RUN, json.dumps(facts, indent=2, sort_keys=True, ensure_ascii=False, default=str) + "\n")
@@ -170,6 +189,10 @@ def _keep(old: Path, new: Path, below: str, written: Collection[str]) -> None:
             _keep(entry, target, f"{name}/", written)
         elif os.path.lexists(target):
             continue
+        elif entry.is_dir() and any(ours.startswith(f"{name}/") for ours in written):
+            target.mkdir()
+            _keep(entry, target, f"{name}/", written)
+            remove_empty([target])  # nothing in it was the user's
         elif entry.is_dir():
             shutil.copytree(entry, target, symlinks=True, copy_function=_link)
         elif entry.is_file():
