@@ -39,8 +39,9 @@ bench: $(READY) ## time and memory of a fit by number of pixels
 	$(BIN)/python tests/benchmarks/bench_geodetector.py
 	$(BIN)/python tests/benchmarks/bench_brt.py
 
-calibrate: $(READY) ## rates of false alarms of the geodetector (half an hour)
+calibrate: $(READY) ## false alarms of the geodetector; block folds of trees against far pixels (an hour)
 	$(BIN)/python tests/calibration/geodetector_size.py
+	$(BIN)/python tests/calibration/tree_folds.py
 
 schemas: $(READY) ## rewrite the JSON Schemas in specs/schema/
 	$(BIN)/python -m drivers.spec.schema

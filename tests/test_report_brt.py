@@ -612,7 +612,7 @@ def test_the_page_of_trees_with_all_options() -> None:
         "block folds 0.41, kNNDM folds 0.54.",
         "4 of 18 drivers were dropped without loss: ASPECT, CLAY, SAND and ROADS. The training folds chose "
         "them; the holdout had no part in it.",
-        "side of the spatial blocks12 346 units of the coordinates (km for longitude and latitude)",
+        "side of the spatial blocks12 346 units of the coordinates",
         "Drivers that were dropped 4 of 18",
         "Every dot is one of 300 of 400 sampled pixels: right of 0",
         "SHAP is on 2 000 pixels, with a standard error of",

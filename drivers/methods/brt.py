@@ -93,7 +93,8 @@ class BrtFitter:
             validations.insert(0, Validation.of_holdout(held, guess, n_train))
         parts.finished()
         far, side = folded, None
-        blocks = block_folds(sample, train, options.folds, options.block, rng)
+        residuals = inside.response - chosen.predicted
+        blocks = block_folds(sample, train, options.folds, options.block, residuals, rng)
         if blocks is not None:
             far, side = FoldedPixels(inside, blocks.folds, blocks.n_folds), blocks.side
             parts.now("folds of blocks")

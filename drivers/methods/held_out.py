@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 
 from drivers.methods.cross_validation import CrossValidated, FoldedPixels
 from drivers.methods.driver_sample import DriverSample, Positions
-from drivers.methods.neighbours import Folds, SpatialFolds, find_neighbours, lattice_of, spatial_folds
+from drivers.methods.neighbours import (
+    Folds,
+    SpatialFolds,
+    find_neighbours,
+    lattice_of,
+    reaching_as_far,
+    spatial_folds,
+)
 from drivers.stats.knndm import knndm_folds
 
 Array = NDArray[np.float64]
@@ -50,14 +57,28 @@ class Validation:
 
 
 def block_folds(
-    sample: DriverSample, rows: Rows, folds: int, side: float | None, rng: np.random.Generator
+    sample: DriverSample,
+    rows: Rows,
+    folds: int,
+    side: float | None,
+    residuals: Array,
+    rng: np.random.Generator,
 ) -> SpatialFolds | None:
-    """Folds of whole square blocks; None where the table has no coordinates, or one block alone."""
+    """Folds of whole square blocks; None where the table has no coordinates, or one block alone.
+
+    Parameters
+    ----------
+    rows : pixels of the sample that take part, shape (m,)
+    side : of the blocks; None for as far as the response's or the residuals' correlogram reaches
+    residuals : response less the predictions of random folds at these pixels, shape (m,)
+    """
     if sample.positions is None:
         return None
-    neighbours = find_neighbours(sample)
+    neighbours = find_neighbours(sample, correlated=side is None)
     if neighbours.lattice is None:
         return None
+    if side is None:
+        neighbours = reaching_as_far(neighbours, rows, residuals)
     found = spatial_folds(sample.n, neighbours, folds, side, rng)
     if found is None:
         return None

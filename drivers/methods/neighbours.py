@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from drivers.stats.surrogates import class_covariance, surrogate_fields
 
 Array = NDArray[np.float64]
 Folds = NDArray[np.uint8]
+Rows = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -47,15 +48,15 @@ class Neighbours:
                 yield rng.permutation(values)
 
 
-def find_neighbours(sample: DriverSample) -> Neighbours:
-    """The lattice of a sample and the correlogram of its response."""
+def find_neighbours(sample: DriverSample, *, correlated: bool = True) -> Neighbours:
+    """The lattice of a sample and, unless nobody asks for it, the correlogram of its response."""
     at = sample.positions
     if at is None:
         return Neighbours(None, INDEPENDENT)
     lattice = lattice_of(at)
     if lattice.shape == (1, 1):  # one place for all pixels says nothing about neighbours
         return Neighbours(None, INDEPENDENT)
-    return Neighbours(lattice, fit_correlogram(sample.response, lattice))
+    return Neighbours(lattice, fit_correlogram(sample.response, lattice) if correlated else INDEPENDENT)
 
 
 def lattice_of(at: Positions) -> Lattice:
@@ -63,6 +64,32 @@ def lattice_of(at: Positions) -> Lattice:
     # A cell size in degrees says nothing in km; the coordinates themselves show the grid.
     size = None if at.geographic else at.cell_size
     return make_lattice(at.easting, at.northing, geographic=at.geographic, cell_size=size)
+
+
+def reaching_as_far(neighbours: Neighbours, rows: Rows, residuals: Array) -> Neighbours:
+    """The same neighbours, with the correlogram of the response or of residuals: that which reaches farther.
+
+    Parameters
+    ----------
+    rows : pixels of the sample that have residuals, shape (m,)
+    residuals : response less out-of-fold predictions, shape (m,)
+
+    Notes
+    -----
+    A neighbour left in the training tells of a held-out pixel in two ways: it shares the smooth part of the
+    noise, which the residuals show; and where drivers are smooth it shares their values, so that trees need
+    not know the law to predict, which the response shows. Residuals alone make blocks too small where drivers
+    reach farther than the noise, the response alone where the noise does
+    (tests/calibration/tree_folds.py).
+    """
+    if neighbours.lattice is None:
+        return neighbours
+    lattice = replace(
+        neighbours.lattice, row=neighbours.lattice.row[rows], column=neighbours.lattice.column[rows]
+    )
+    left = fit_correlogram(residuals, lattice)
+    farther = left.practical_range > neighbours.correlogram.practical_range
+    return replace(neighbours, correlogram=left) if farther else neighbours
 
 
 @dataclass(frozen=True, slots=True)

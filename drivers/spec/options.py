@@ -291,7 +291,7 @@ class BrtOptions(Options):
         None,
         gt=0,
         description="Side of a spatial block in units of the coordinates (km for longitude and latitude); "
-        "by default from the response's correlogram.",
+        "by default as far as the correlogram of the response or of the residuals reaches.",
     )
     knndm: bool = Field(
         False,
