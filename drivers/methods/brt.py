@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers.errors import FitError
-from drivers.methods.boosting import Pixels, Setting, grow_forest
+from drivers.methods.boosting import Pixels, grow_forest
 from drivers.methods.brt_result import BrtResult
-from drivers.methods.cross_validation import CrossValidated, FoldedPixels, cross_validate
+from drivers.methods.cross_validation import FoldedPixels
 from drivers.methods.driver_sample import DriverSample, DriverTable, Levels, own_stream, power_of_two
 from drivers.methods.forest_meaning import READINGS, Reading, read_forest
-from drivers.methods.held_out import Validation, block_folds, matched_folds
+from drivers.methods.held_out import Settled, Validation, block_folds, matched_folds
 from drivers.methods.learnt import Learnt
 from drivers.methods.simplification import Simplified, simplify
 from drivers.methods.tree_scale import TreeScale
@@ -25,6 +25,7 @@ from drivers.methods.tuning import settings_of, tune
 from drivers.progress import SILENT, Parts, Reporter
 from drivers.spec.bound import BoundModel, DriverModel, TreeFamily
 from drivers.spec.options import BrtOptions
+from drivers.stats.knndm import Knndm
 from drivers.table import Partition, PixelTable, Stratum
 
 Array = NDArray[np.float64]
@@ -85,28 +86,29 @@ class BrtFitter:
                 notes.append(_dropped(sample, simplified))
                 sample = replace(sample, drivers=tuple(sample.drivers[j] for j in simplified.kept))
                 pixels = pixels.columns(simplified.kept)
-        inside = pixels.rows(train)
+        settled = Settled(pixels.rows(train), train, setting, chosen.n_trees)
         validations = [Validation.of_folds("random", train, folded, chosen)]
         if len(held):
             parts.now("holdout")
-            guess = grow_forest(inside, setting, chosen.n_trees).predict(pixels.matrix[held])
-            validations.insert(0, Validation.of_holdout(held, guess, n_train))
+            validations.insert(0, settled.on_holdout(held, pixels.matrix[held]))
         parts.finished()
-        far, side = folded, None
-        residuals = inside.response - chosen.predicted
+        residuals = settled.pixels.response - chosen.predicted
         blocks = block_folds(sample, train, options.folds, options.block, residuals, rng)
         if blocks is not None:
-            far, side = FoldedPixels(inside, blocks.folds, blocks.n_folds), blocks.side
             parts.now("folds of blocks")
-            validations.append(self._validated("block", train, far, setting, chosen, parts))
+            validations.append(settled.on_folds("block", blocks.folds, blocks.n_folds, parts))
         elif sample.positions is not None:
             notes.append("no block folds: the pixels fill fewer than two blocks")
         if options.knndm:
-            validations += self._matched(sample, stratum, train, inside, setting, chosen, parts, rng, notes)
+            matched = self._matched(sample.rows[train], stratum, rng, notes)
+            if matched is not None:
+                parts.now("kNNDM folds")
+                validations.append(settled.on_folds("knndm", matched.folds, options.folds, parts))
         parts.now("all pixels")
         grown = grow_forest(pixels, setting, chosen.n_trees)
         parts.finished()
-        reading = Reading(grown, pixels, sample, chosen, folds, train, far.folds)
+        far = folds if blocks is None else blocks.folds
+        reading = Reading(grown, pixels, sample, chosen, folds, train, far)
         meaning = read_forest(reading, options, rng, parts)
         return BrtResult(
             stratum=stratum.label,
@@ -117,7 +119,7 @@ class BrtFitter:
             validations=tuple(validations),
             trials=tuned.trials,
             simplified=simplified,
-            block_side=side,
+            block_side=None if blocks is None else blocks.side,
             meaning=meaning,
             learnt=self._learnt,
             notes=tuple(notes),
@@ -145,54 +147,21 @@ class BrtFitter:
         matrix = TreeScale.of(sample).matrix(sample.drivers)
         return Pixels(matrix, flags, sample.response, sample.weights, family, options.quantile)
 
-    def _validated(
-        self,
-        scheme: str,
-        rows: Rows,
-        folded: FoldedPixels,
-        setting: Setting,
-        chosen: CrossValidated,
-        parts: Parts,
-    ) -> Validation:
-        """The chosen setting and number of trees on other folds."""
-        found = cross_validate(
-            folded,
-            setting,
-            n_trees=chosen.n_trees,
-            max_trees=self._options.max_trees,
-            finished=parts.finished,
-        )
-        return Validation.of_folds(scheme, rows, folded, found)
-
     def _matched(
-        self,
-        sample: DriverSample,
-        stratum: Stratum,
-        train: Rows,
-        inside: Pixels,
-        setting: Setting,
-        chosen: CrossValidated,
-        parts: Parts,
-        rng: np.random.Generator,
-        notes: list[str],
-    ) -> list[Validation]:
-        """Validation by kNNDM folds: the stratum's pixels, those without a response too, are the map."""
+        self, trained: Rows, stratum: Stratum, rng: np.random.Generator, notes: list[str]
+    ) -> Knndm | None:
+        """kNNDM folds of some rows: the stratum's pixels, those without a response too, are the map."""
         rows = np.flatnonzero(self._partition.rows_of(stratum))
         positions = self._columns.positions(rows)
         if positions is None:
             notes.append("no kNNDM folds: the table has no coordinates")
-            return []
-        trained = np.searchsorted(rows, sample.rows[train])
-        found = matched_folds(positions, trained, self._options.folds, rng)
+            return None
+        found = matched_folds(positions, np.searchsorted(rows, trained), self._options.folds, rng)
         if found is None:
             notes.append("no kNNDM folds: all pixels are in one place")
-            return []
-        folds, random = found
-        if random:
+        elif found.random:
             notes.append("kNNDM folds are random: the pixels to be predicted lie among those learnt from")
-        parts.now("kNNDM folds")
-        folded = FoldedPixels(inside, folds, self._options.folds)
-        return [self._validated("knndm", train, folded, setting, chosen, parts)]
+        return found
 
 
 def fitter(model: BoundModel, table: PixelTable, partition: Partition, seed: int = 0) -> BrtFitter:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers.methods.cross_validation import CrossValidated, FoldedPixels
+from drivers.methods.boosting import Pixels, Setting, grow_forest
+from drivers.methods.cross_validation import CrossValidated, FoldedPixels, cross_validate
 from drivers.methods.driver_sample import DriverSample, Positions
 from drivers.methods.neighbours import (
     Folds,
@@ -17,7 +18,8 @@ from drivers.methods.neighbours import (
     reaching_as_far,
     spatial_folds,
 )
-from drivers.stats.knndm import knndm_folds
+from drivers.progress import Parts
+from drivers.stats.knndm import Knndm, knndm_folds
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -56,6 +58,34 @@ class Validation:
         return cls(scheme, rows, folded.folds, folded.n_folds, found.predicted, len(rows) - sizes)
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What the random folds have chosen, to be tried on other folds.
+
+    Attributes
+    ----------
+    pixels, rows : the pixels that take part, and their rows in the sample, shape (m,)
+    setting, n_trees : of the forests
+    """
+
+    pixels: Pixels
+    rows: Rows
+    setting: Setting
+    n_trees: int
+
+    def on_holdout(self, held: Rows, matrix: NDArray[np.float32]) -> Validation:
+        """Predictions of a forest of all pixels for others."""
+        forest = grow_forest(self.pixels, self.setting, self.n_trees)
+        return Validation.of_holdout(held, forest.predict(matrix), len(self.rows))
+
+    def on_folds(self, scheme: str, folds: Folds, n_folds: int, parts: Parts) -> Validation:
+        """Predictions of each fold by a forest of the others; every fold is a part."""
+        folded = FoldedPixels(self.pixels, folds, n_folds)
+        n = self.n_trees
+        found = cross_validate(folded, self.setting, n_trees=n, max_trees=n, finished=parts.finished)
+        return Validation.of_folds(scheme, self.rows, folded, found)
+
+
 def block_folds(
     sample: DriverSample,
     rows: Rows,
@@ -86,10 +116,8 @@ def block_folds(
     return SpatialFolds(codes.astype(np.uint8), len(labels), found.side) if len(labels) > 1 else None
 
 
-def matched_folds(
-    positions: Positions, trained: Rows, folds: int, rng: np.random.Generator
-) -> tuple[Folds, bool] | None:
-    """kNNDM folds of the trained pixels among all of a stratum's, and whether they are random ones.
+def matched_folds(positions: Positions, trained: Rows, folds: int, rng: np.random.Generator) -> Knndm | None:
+    """kNNDM folds of the trained pixels among all of a stratum's; None where all are in one place.
 
     Parameters
     ----------
@@ -100,5 +128,4 @@ def matched_folds(
     if lattice.shape == (1, 1):
         return None
     places = np.column_stack([lattice.column * lattice.width, lattice.row * lattice.height]).astype(float)
-    found = knndm_folds(places[trained], places, folds, rng)
-    return found.folds, found.random
+    return knndm_folds(places[trained], places, folds, rng)
