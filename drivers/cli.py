@@ -109,6 +109,10 @@ def predict(
         _stopped()
     unit = f" {forest.unit}" if forest.unit else ""
     print(f"{count(made.n)} pixels; {forest.response} from {number(made.low)} to {number(made.high)}{unit}")
+    for driver, (lacking, unseen) in made.unpredicted.items():
+        said = [f"{count(lacking)} without a value"] * (lacking > 0)
+        said += [f"{count(unseen)} with a level that the forest has not seen"] * (unseen > 0)
+        print(f"not predicted: `{driver}`: {', '.join(said)}")
     if made.applicable is None:
         print("No driver of this forest matters, so nothing says where it applies.")
     else:

@@ -177,7 +177,9 @@ COLUMNS: dict[str, Column] = {
     "sd": Column("Standard deviation of the response, divisor n - 1.", "response"),
     "selects_on_response": Column("Whether the stratum is cut on the response, which shrinks slopes."),
     "share": Column(
-        "Pixels of the stratum over pixels of the table; importance over its sum over drivers.", "1"
+        "Pixels of the stratum over pixels of the table; importance over its sum over drivers, or of a group "
+        "over groups.",
+        "1",
     ),
     "source": Column("Where a planted number comes from: `paper`, `adjusted` or `filled`."),
     "spread": Column("Standard deviation over the forests of the folds.", "as value"),

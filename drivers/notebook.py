@@ -98,12 +98,16 @@ def _groups(
 ) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """The groups of a notebook user, checked against the table."""
     faults = []
+    homes: dict[str, str] = {}
     for name, members in groups.items():
         if isinstance(members, str):
             faults.append(Fault(f"the group `{name}` needs a list of columns, not the text `{members}`"))
             continue
         if name in table.columns:
             faults.append(Fault(f"the group `{name}` has the name of a column"))
+        for m in members:
+            if homes.setdefault(m, name) != name:
+                faults.append(Fault(f"`{m}` is in two driver groups, `{homes[m]}` and `{name}`"))
         faults += [
             Fault(
                 f"the group `{name}` names `{m}`, which {table.source} has not",

@@ -27,7 +27,7 @@ def pixel_frame(
 
     Strata of one family share a column, `MODEL.FAMILY.COLUMN`, such as `nep-trees.balance.fitted`: each pixel
     has the value of its own stratum. Where they overlap, each has its own, `MODEL.FAMILY=LEVEL.COLUMN`. The
-    stratum of all pixels is the family `all`.
+    stratum of all pixels is the family `all`. A family with the name of a coordinate is `strata.NAME`.
 
     Returns
     -------
@@ -48,7 +48,8 @@ def pixel_frame(
     if not made:
         return None
     places = {name: table.values(name) for name in (table.easting, table.northing) if name is not None}
-    return pd.DataFrame({**places, **_levels(table.n, partition), **made})
+    levels = {f"strata.{k}" if k in places else k: v for k, v in _levels(table.n, partition).items()}
+    return pd.DataFrame({**places, **levels, **made})
 
 
 def _family(partition: Partition, stratum: Stratum) -> str:
@@ -62,9 +63,9 @@ def _levels(n: int, partition: Partition) -> dict[str, pd.Series]:
     """The level of every pixel in each family whose levels do not overlap."""
     out: dict[str, pd.Series] = {}
     for stratum in partition.strata:
-        if len(stratum.levels) != 1 or stratum.levels[0][0] in partition.overlaps:
-            continue
-        family, level = stratum.levels[0]
-        out.setdefault(family, pd.Series(pd.NA, index=range(n), dtype="string"))
-        out[family].iloc[np.flatnonzero(partition.rows_of(stratum))] = level
+        inside = np.flatnonzero(partition.rows_of(stratum))
+        for family, level in stratum.levels:
+            if family not in partition.overlaps:
+                out.setdefault(family, pd.Series(pd.NA, index=range(n), dtype="string"))
+                out[family].iloc[inside] = level
     return out

@@ -56,11 +56,20 @@ class Parts:
             self._what = what
             self._reporter.part(what, self._done, self._of)
 
+    def so_far(self, detail: str) -> None:
+        """How far the part at work is, in words."""
+        with self._lock:
+            self._reporter.part(f"{self._what}; {detail}", self._done, self._of)
+
     def finished(self, parts: int = 1) -> None:
         """So many parts are finished."""
         with self._lock:
             self._done = min(self._done + parts, self._of)
             self._reporter.part(self._what, self._done, self._of)
+
+
+NO_PARTS = Parts(SILENT, 0)
+"""For work that nobody waits for."""
 
 
 class _Bar:

@@ -43,7 +43,7 @@ Reporting = Callable[[int], AbstractContextManager[Reporter]]
 PIXELS = "pixels.parquet"
 """Among the tables of a report: a row per pixel."""
 
-PACKAGES = ("ecodrivers", "numpy", "scipy", "pandas", "pyarrow", "statsmodels", "patsy", "xgboost")
+PACKAGES = ("ecodrivers", "numpy", "scipy", "pandas", "pyarrow", "statsmodels", "patsy", "xgboost", "optuna")
 """The packages whose versions can change a number in a table."""
 
 
@@ -181,7 +181,7 @@ def load_table(study: StudySpec) -> PixelTable:
                 needed[name] = family.place
                 labels.add(name)
     for model in study.models.values():
-        files = [file for file, _ in study.documents if Path(file).stem == model.name]
+        files = [file for file, _ in study.documents[1:] if Path(file).stem == model.name]
         for name in (*model.labels(), *model.quantities()):
             if name not in needed:
                 needed[name] = Place(files[0]) if files else None

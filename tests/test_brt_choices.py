@@ -69,6 +69,13 @@ def test_what_is_given_is_not_searched() -> None:
     assert tuning.bag_fraction.nunique() > 1
 
 
+def test_settings_that_come_again_cost_no_trial() -> None:
+    tuning = searched(
+        pixels(), learning_rate=0.07, bag_fraction=0.5, tune={"trials": 8, "tree_complexity": [1, 3]}
+    )
+    assert sorted(tuning.tree_complexity) == [1, 2, 3]
+
+
 def test_a_search_is_the_same_on_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     found = []
     for workers in (1, 3):
@@ -101,7 +108,7 @@ def test_the_unit_of_the_response_changes_no_trial() -> None:
         ("tune: {trials: 0}", "`options.tune.trials` must be at least 1, and is 0"),
         (
             "tune: {trials: 2, learning_rate: [0.2, 0.1]}",
-            "`options.tune.learning_rate` must be `[lowest, highest]`",
+            "`options.tune.learning_rate` must be `[lowest, highest]`, the second above the first",
         ),
     ],
 )
@@ -137,6 +144,25 @@ def test_matrices_serve_every_setting() -> None:
     used = [cross_validate(one, s, n_trees=30, max_trees=30).predicted for s in settings]
     fresh = [cross_validate(folded(), s, n_trees=30, max_trees=30).predicted for s in settings]
     np.testing.assert_array_equal(used, fresh)
+
+
+def test_no_fold_hides_what_more_trees_do_for_the_others() -> None:
+    """The number chosen has the least mean deviance over all folds, also where one fold would stop early."""
+    data = pixels(300, seed=2)
+    rng = np.random.default_rng(2)
+    y = data.x + data.z + rng.standard_t(2, 300)
+    some = Pixels(data[["x", "z", "w"]].to_numpy(np.float32), (False,) * 3, y.to_numpy(), None, "gaussian")
+    folds = FoldedPixels(some, (np.arange(300) % 10).astype(np.uint8), 10)
+    setting = Setting(5, 0.01, 0.5, 10, 1)
+    chosen = cross_validate(folds, setting, n_trees=None, max_trees=2000).n_trees
+    grown = cross_validate(folds, setting, n_trees=chosen + 300, max_trees=2000).forests
+    losses = []
+    for trees_ in range(25, chosen + 301, 25):
+        guess = np.empty(300)
+        for fold, forest in enumerate(grown):
+            guess[folds.held(fold)] = forest.predict(some.matrix[folds.held(fold)], trees_)
+        losses.append(some.deviance(guess))
+    assert 25 * (int(np.argmin(losses)) + 1) == chosen
 
 
 def test_number_of_trees_of_a_given_count_and_of_an_early_stop() -> None:
@@ -177,8 +203,8 @@ def test_drivers_that_add_nothing_are_dropped() -> None:
     np.testing.assert_allclose(trail.delta_deviance, trail.deviance - trail.deviance[0], atol=1e-12)
     assert set(found.tidy().driver.dropna()) == set(kept)
     assert found.glance().r2_random.item() == pytest.approx(trail.r2[trail.chosen].item())
-    named = ", ".join(f"`{name}`" for name in ("zone", "w", "n1", "n2", "n3") if name in dropped)
-    assert f"dropped without loss: {named}" in found.glance().message.item()
+    named = ", ".join(f"`{name}`" for name in ("w", "zone", "n1", "n2", "n3") if name in dropped)
+    assert f"dropped: {named}" in found.glance().message.item()
 
 
 def test_the_standard_error_is_that_of_the_mean_over_folds() -> None:
@@ -262,6 +288,31 @@ def test_knndm_folds_of_a_map_that_is_known_are_random_ones() -> None:
     assert "kNNDM folds are random: the pixels to be predicted lie among those learnt from" in (
         found.glance().message.item()
     )
+
+
+@pytest.mark.parametrize(("towers", "folds"), [(2, 2), (3, 3), (12, 3)])
+def test_knndm_folds_of_few_places_are_whole_places(towers: int, folds: int) -> None:
+    """Years of a few towers: a tower is held out whole, also where one has most of the years."""
+    rng = np.random.default_rng(towers)
+    data = clustered().assign(y=np.nan, t=0.0)
+    at = rng.choice(1600, towers, replace=False)
+    years = [60 if i == 0 else 20 for i in range(towers)]
+    rows = data.loc[np.repeat(at, years)].assign(t=lambda d: rng.normal(size=len(d)))
+    rows["y"] = rows.t + 0.1 * rng.normal(size=len(rows))
+    found = placed(pd.concat([rows, data], ignore_index=True), train=1.0)
+    matched = next(v for v in found.validations if v.scheme == "knndm")
+    assert matched.n_folds == folds
+    place = np.repeat(at, years)
+    for tower in at:
+        assert len(set(matched.folds[place == tower].tolist())) == 1
+    assert "kNNDM folds are random" not in found.glance().message.item()
+
+
+def test_no_knndm_folds_of_one_place() -> None:
+    data = clustered().assign(y=np.nan)
+    rows = data.loc[np.repeat(700, 120)].assign(y=np.random.default_rng(0).normal(size=120))
+    found = placed(pd.concat([rows, data], ignore_index=True))
+    assert "no kNNDM folds: the response is known in one place" in found.glance().message.item()
 
 
 def test_no_knndm_folds_where_pixels_have_no_place() -> None:

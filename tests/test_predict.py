@@ -154,6 +154,31 @@ def test_rows_do_not_depend_on_their_chunk(monkeypatch: pytest.MonkeyPatch) -> N
     assert said == [(64, 200), (128, 200), (192, 200), (200, 200)]
 
 
+def test_what_the_training_never_lacked_is_not_guessed() -> None:
+    """A forest without missing values has not learnt where pixels without one go."""
+    whole = pixels().fillna({"x": 0.0})
+    made, data = forest("y ~ x + z", whole), whole.copy()
+    data.loc[:9, "x"] = np.nan
+    data.loc[5:14, "z"] = np.nan
+    found = made.augment(data)
+    assert found.predicted_y.isna().tolist() == [i < 15 for i in range(len(data))]
+    assert found.dissimilarity.isna().sum() == 15
+    assert not found.applicable[:15].any()
+    assert made.unpredicted(data) == {"x": (10, 0), "z": (10, 0)}
+    assert made.unpredicted(whole) == {}
+    learnt = forest("y ~ x + z", pixels())
+    assert np.isfinite(learnt.predict(pixels())).all()
+    assert learnt.unpredicted(pixels()) == {}
+
+
+def test_a_table_in_single_precision_is_predicted_as_its_own() -> None:
+    """Thresholds lie between the values of pixels, so that a digit less moves nobody."""
+    data = pixels()
+    made = forest("y ~ x + z + w", data)
+    coarse = data.assign(**{name: data[name].astype(np.float32).astype(float) for name in ("x", "z", "w")})
+    np.testing.assert_array_equal(made.predict(coarse), made.predict(data))
+
+
 def test_augment_is_a_row_per_pixel() -> None:
     made, data = forest("log(y) ~ x + zone", pixels().assign(y=lambda d: d.y + 20)), pixels()
     data.index = data.index[::-1]
@@ -168,15 +193,17 @@ def test_augment_is_a_row_per_pixel() -> None:
 
 
 def test_levels_missing_and_not_seen() -> None:
-    """Trees send both the same way; the area of applicability knows the second for a stranger."""
-    made = forest("y ~ x + zone + C(use)", pixels())
+    """Trees that have learnt where pixels without a zone go send both there; the area knows a stranger."""
+    made = forest("y ~ x + zone + C(use)", pixels().assign(zone=lambda d: d.zone.where(d.index % 9 > 0)))
     row = {"x": 0.1, "zone": "wet", "use": 7}
     data = pd.DataFrame([row, {**row, "zone": None}, {**row, "zone": "marsh"}, {**row, "use": 99}])
     guess, index = made.predict(data), made.dissimilarity(data)
     assert guess[1] == guess[2] != guess[0]
-    assert np.isfinite(guess).all()
+    assert np.isfinite(guess[:3]).all()
     assert index[2] > 1.5 * index[1]
+    assert np.isnan([guess[3], index[3]]).all()  # no pixel lacked its use
     assert made.applicable(data).tolist()[2:] == [False, False]
+    assert made.unpredicted(data) == {"C(use)": (0, 1)}
     ordered = pd.CategoricalDtype(["wet", "never", "bog", "dry"])
     again = pixels().assign(zone=lambda d: d.zone.astype(ordered), use=lambda d: d.use.astype(float))
     np.testing.assert_array_equal(made.predict(again), made.predict(pixels()))
@@ -284,9 +311,9 @@ def test_cells_outside_the_map_have_no_prediction() -> None:
     stack["use"][sea] = -9
     stack["tem"][part] = np.nan
     found = made.predict(stack)
-    assert int(found.isnull().sum()) == 5
     assert found[sea].isnull().all()
-    assert np.isfinite(found[part])
+    assert np.isfinite(found[part])  # pixels of the training lacked it too, and none lacked its use
+    assert int(found.isnull().sum()) == int((stack.use == -9).sum())
     assert not made.applicable(stack)[sea].any()
     table = pd.DataFrame({name: stack[name].values.ravel() for name in ("tem", "z")})
     table["use"] = codes.values.ravel()
@@ -429,11 +456,11 @@ def test_text_keeps_its_zeros_its_breaks_and_its_digits(tmp_path: Path) -> None:
         newline="",
     )
     predict_table(made, path, out)
-    one, two = made.augment(pd.DataFrame({"x": [1.5, np.nan], "zone": ["wet", None]})).to_numpy().tolist()
+    one = made.augment(pd.DataFrame({"x": [1.5], "zone": ["wet"]})).to_numpy().tolist()[0]
     assert out.read_text() == (
         "id;x;note;zone;;predicted_y;dissimilarity;applicable\n"
         f'007;1.500;"two\nlines; ""quoted""";wet;;{one[0]!r};{one[1]!r};{str(one[2]).lower()}\n'
-        f"008;NA;2020-01-01;NA;;{two[0]!r};{two[1]!r};{str(two[2]).lower()}\n"
+        "008;NA;2020-01-01;NA;;;;false\n"
     )
 
 

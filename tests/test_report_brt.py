@@ -448,12 +448,13 @@ HOLDOUT = {"r2_holdout": 0.67}
 @pytest.mark.parametrize(
     ("dropped", "fit", "said"),
     [
-        ((), HOLDOUT, ["None of 13 drivers could be dropped without loss."]),
+        ((), HOLDOUT, ["None of 13 drivers could be dropped."]),
         (
             ("TP",),
             HOLDOUT,
             [
-                "1 of 13 drivers was dropped without loss: TP. The training folds chose it; the holdout had "
+                "1 of 13 drivers was dropped, the deviance staying within a "
+                "standard error of the least: TP. The training folds chose it; the holdout had "
                 "no part in it."
             ],
         ),
@@ -461,7 +462,8 @@ HOLDOUT = {"r2_holdout": 0.67}
             ("TP", "TK"),
             {},
             [
-                "2 of 13 drivers were dropped without loss: TP and TK. The folds chose them, and without a "
+                "2 of 13 drivers were dropped, the deviance staying within a "
+                "standard error of the least: TP and TK. The folds chose them, and without a "
                 "holdout no R² here is free of that choice."
             ],
         ),
@@ -469,7 +471,8 @@ HOLDOUT = {"r2_holdout": 0.67}
             tuple("abcdefgh"),
             HOLDOUT,
             [
-                "8 of 13 drivers were dropped without loss: a, b, c, d, e, f and 2 others. The training "
+                "8 of 13 drivers were dropped, the deviance staying within a "
+                "standard error of the least: a, b, c, d, e, f and 2 others. The training "
                 "folds chose them; the holdout had no part in it."
             ],
         ),
@@ -610,7 +613,8 @@ def test_the_page_of_trees_with_all_options() -> None:
     words = words_of(page)
     for said in (
         "block folds 0.41, kNNDM folds 0.54.",
-        "4 of 18 drivers were dropped without loss: ASPECT, CLAY, SAND and ROADS. The training folds chose "
+        "4 of 18 drivers were dropped, the deviance staying within a "
+        "standard error of the least: ASPECT, CLAY, SAND and ROADS. The training folds chose "
         "them; the holdout had no part in it.",
         "side of the spatial blocks12 346 units of the coordinates",
         "Drivers that were dropped 4 of 18",
@@ -649,20 +653,20 @@ def test_options_that_are_off(name: str, how: str) -> None:
     words = words_of(page_of(RunTables(tables, run.meta)))
     assert not re.search(r"\b(nan|NaN|None|<NA>|NaT|inf)\b", words)
     assert ("Every dot is one" in words) == (name != "shap_values")
-    assert ("dropped without loss" in words) == (name != "simplify")
+    assert ("drivers were dropped, the" in words) == (name != "simplify")
     assert ("settings were tried" in words) == (name != "tuning")
     assert ("SHAP interaction" in words) == (name != "tree_interactions")
 
 
 def test_what_was_dropped_is_said_once() -> None:
     run = fake_brt(strata=("all",), options=True)
-    told = "`GDP`: 32 pixels have no value; dropped without loss: `CLAY`; kNNDM folds are random: why"
+    told = "`GDP`: 32 pixels have no value; dropped: `CLAY`; kNNDM folds are random: why"
     run.tables["fit"]["message"] = told
     words = words_of(page_of(run))
     assert "GDP: 32 pixels have no value. kNNDM folds are random: why." in words
-    assert words.count("ropped without loss") == 1
+    assert words.count("ropped, the deviance") == 1
     older = RunTables({name: t for name, t in run.tables.items() if name != "simplify"}, run.meta)
-    assert "Dropped without loss: CLAY." in words_of(page_of(older))
+    assert "Dropped: CLAY." in words_of(page_of(older))
 
 
 def test_shap_pairs_without_h() -> None:

@@ -86,7 +86,7 @@ FAULTS = {
         "`poly(TEM, 2)` is several columns; a geodetector needs no powers\n"
         "  formula, line 1:  NEP ~ poly(TEM, 2)\n"
         "                               ^^^\n"
-        "  write `TEM`: its classes follow any shape"
+        "  write `TEM`: any shape is found"
     ),
     "NEP ~ TEM; RH ~ TEM": (
         "a geodetector model has one equation, and this is another\n"

@@ -150,8 +150,11 @@ def test_clusters_have_no_gaps_and_are_near(seed, wanted):
 def test_many_pixels_at_few_places(places):
     train = np.repeat(everywhere(1, places), 30, axis=0)
     found = knndm_folds(train, everywhere(2, 100), 5, np.random.default_rng(1))
-    assert set(found.folds.tolist()) == set(range(5))
-    assert found.random == (places < 5)
+    assert found.n_folds == min(max(places, 2), 5)
+    assert set(found.folds.tolist()) == set(range(found.n_folds))
+    assert found.random == (places == 1)
+    if places > 1:
+        assert all(len(set(found.folds[at : at + 30].tolist())) == 1 for at in range(0, len(train), 30))
 
 
 def test_as_many_folds_as_pixels():

@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,7 @@ class Pixels:
     weights : shape (n,), or None
     family : of the response
     quantile : which one, for the family quantile
+    least_mean : mean that pixels without any event (1, or count, or amount) are given: that of half an event
     """
 
     matrix: NDArray[np.float32]
@@ -77,6 +78,7 @@ class Pixels:
     weights: Array | None
     family: TreeFamily
     quantile: float = 0.5
+    least_mean: float = 0.0
 
     @property
     def n(self) -> int:
@@ -86,14 +88,12 @@ class Pixels:
     def rows(self, rows: Rows) -> Pixels:
         """Some of the pixels."""
         weights = None if self.weights is None else self.weights[rows]
-        return Pixels(
-            self.matrix[rows], self.categorical, self.response[rows], weights, self.family, self.quantile
-        )
+        return replace(self, matrix=self.matrix[rows], response=self.response[rows], weights=weights)
 
     def columns(self, columns: Rows) -> Pixels:
         """The pixels with some of the drivers."""
         flags = tuple(self.categorical[j] for j in columns)
-        return Pixels(self.matrix[:, columns], flags, self.response, self.weights, self.family, self.quantile)
+        return replace(self, matrix=self.matrix[:, columns], categorical=flags)
 
     def deviance(self, predicted: Array) -> float:
         """Mean deviance of predictions on the scale of the response, shape (n,); weights count."""
@@ -161,10 +161,7 @@ class Grown:
 
 
 NEUTRAL = {"binomial": 0.5, "poisson": 1.0, "gamma": 1.0, "tweedie": 1.0}
-"""xgboost's base score that is 0 on the link scale; ours is the matrix's base margin."""
-
-STANDARDISED = ("gaussian", "quantile")
-"""Families whose response is standardised: then its unit changes no tree."""
+"""xgboost's base score that is 0 on the link scale; what a prediction starts from is ours."""
 
 
 def as_data(matrix: NDArray[np.float32], types: Sequence[str]) -> xgb.DMatrix:
@@ -232,7 +229,7 @@ class Training:
     ----------
     pixels, data : the pixels, and their bins with the response
     bins : most bins of a driver
-    mean : of the response
+    mean : of the response that trees learn
     centre, spread : what a prediction of 0 means on the link scale, and its unit
     """
 
@@ -249,15 +246,19 @@ class Training:
         bins = bins_for(pixels.n if like is None else like.num_row())
         y, family = pixels.response, pixels.family
         mean = float(np.average(y, weights=pixels.weights))
-        if family in STANDARDISED:
+        if family in ("gaussian", "quantile"):
             centre = float(np.quantile(y, pixels.quantile)) if family == "quantile" else mean
             spread = float(y.std()) or 1.0
-            data = quantise(pixels, (y - centre) / spread, bins, like)
-            return cls(pixels, data, bins, mean, centre, spread)
-        centre = float(np.log(mean / (1.0 - mean)) if family == "binomial" else np.log(mean))
-        data = quantise(pixels, y, bins, like)
-        data.set_base_margin(np.full(pixels.n, centre, dtype=np.float32))
-        return cls(pixels, data, bins, mean, centre, 1.0)
+            return cls(pixels, quantise(pixels, (y - centre) / spread, bins, like), bins, 0.0, centre, spread)
+        mean = max(mean, pixels.least_mean)
+        if family == "binomial":
+            mean = min(mean, 1.0 - pixels.least_mean)
+            centre = float(np.log(mean / (1.0 - mean)))
+            data = quantise(pixels, y, bins, like)
+            data.set_base_margin(np.full(pixels.n, centre, dtype=np.float32))
+            return cls(pixels, data, bins, mean, centre, 1.0)
+        # In units of its mean the response has a curvature of 1, whatever its own unit.
+        return cls(pixels, quantise(pixels, y / mean, bins, like), bins, 1.0, float(np.log(mean)), 1.0)
 
 
 class Growing:
@@ -302,4 +303,33 @@ def grow_forest(pixels: Pixels, setting: Setting, n_trees: int) -> Grown:
     """A forest of so many trees on all of the pixels."""
     growing = Growing(Training.of(pixels), setting)
     growing.grow(n_trees)
-    return growing.grown()
+    grown = growing.grown()
+    return replace(grown, booster=between_values(grown, pixels.matrix))
+
+
+def between_values(grown: Grown, matrix: NDArray[np.float32]) -> xgb.Booster:
+    """The forest with every threshold moved to the middle between two values of its pixels, as gbm has it.
+
+    xgboost's thresholds are values of pixels; a map in single precision, or a table with fewer digits, would
+    fall on either side of them. No pixel of the matrix changes sides.
+    """
+    model = grown.model()
+    values: dict[int, NDArray[np.float32]] = {}
+    for tree in model["learner"]["gradient_booster"]["model"]["trees"]:
+        left, kinds, drivers = (
+            np.array(tree[key]) for key in ("left_children", "split_type", "split_indices")
+        )
+        limits = np.array(tree["split_conditions"], dtype=np.float32)
+        for node in np.flatnonzero((left >= 0) & (kinds == 0)).tolist():
+            j = int(drivers[node])
+            if j not in values:
+                values[j] = np.unique(matrix[:, j][~np.isnan(matrix[:, j])])
+            above = int(np.searchsorted(values[j], limits[node]))
+            if 0 < above < len(values[j]):
+                low, high = float(values[j][above - 1]), float(values[j][above])
+                middle = np.float32(low + (high - low) / 2.0)
+                limits[node] = middle if middle > low else high
+        tree["split_conditions"] = limits.tolist()
+    moved = xgb.Booster({"nthread": 1})
+    moved.load_model(bytearray(json.dumps(model).encode()))
+    return moved

@@ -6,6 +6,7 @@ doi:10.1111/j.1365-2656.2008.01390.x; trees by xgboost (Chen & Guestrin 2016, do
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +18,7 @@ from drivers.methods.brt_result import BrtResult
 from drivers.methods.cross_validation import FoldedPixels
 from drivers.methods.driver_sample import DriverSample, DriverTable, Levels, own_stream, power_of_two
 from drivers.methods.forest_meaning import READINGS, Reading, read_forest
-from drivers.methods.held_out import Settled, Validation, block_folds, matched_folds
+from drivers.methods.held_out import Settled, Validation, block_folds, deal, matched_folds
 from drivers.methods.learnt import Learnt
 from drivers.methods.simplification import Simplified, simplify
 from drivers.methods.tree_scale import TreeScale
@@ -37,14 +38,15 @@ FEWEST_IN_FOLD = 2
 LARGEST = 1e100
 """Responses beyond it, or all below its inverse, have no squares."""
 
+FEWEST_LEAK = 3
+"""Pixels on which two variables can agree by chance no longer."""
+
 LEAK = 1e-12
 """1 - r² below which a driver is the response in other units."""
 
 
 class BrtFitter:
     """Boosted trees prepared on a table."""
-
-    warnings: tuple[str, ...] = ()
 
     def __init__(self, model: DriverModel, table: PixelTable, partition: Partition, seed: int) -> None:
         assert isinstance(model.options, BrtOptions)
@@ -55,6 +57,7 @@ class BrtFitter:
         self._columns = DriverTable(model, table)
         self._columns.check_positions()
         self._learnt = Learnt.of(model, table)
+        self.warnings = tuple(self._ignored(table))
 
     def fit(self, stratum: Stratum, reporter: Reporter = SILENT) -> BrtResult:
         """Fit one stratum.
@@ -70,11 +73,8 @@ class BrtFitter:
         asked = model.drivers
         notes = _remarks(sample, model.target.label)
         parts = Parts(reporter, self._parts(sample))
-        rng = own_stream(self._seed, model.name, stratum.label)
-        order = rng.permutation(sample.n)
-        n_train = round(options.train * sample.n)
-        train, held = np.sort(order[:n_train]), np.sort(order[n_train:])
-        folds = np.asarray(rng.permutation(np.arange(n_train) % options.folds), dtype=np.uint8)
+        rng = own_stream(self._seed, stratum.label)  # models are compared on the same folds
+        train, held, folds = deal(pixels, options.train, options.folds, rng)
         folded = FoldedPixels(pixels.rows(train), folds, options.folds)
         tuned = tune(folded, options, int(rng.integers(2**31)), parts)
         setting, chosen = tuned.setting, tuned.found
@@ -103,13 +103,16 @@ class BrtFitter:
             matched = self._matched(sample.rows[train], stratum, rng, notes)
             if matched is not None:
                 parts.now("kNNDM folds")
-                validations.append(settled.on_folds("knndm", matched.folds, options.folds, parts))
+                validations.append(settled.on_folds("knndm", matched.folds, matched.n_folds, parts))
         parts.now("all pixels")
         grown = grow_forest(pixels, setting, chosen.n_trees)
         parts.finished()
+        notes += _cautions(validations, pixels, options, chosen.n_trees)
         far = folds if blocks is None else blocks.folds
         reading = Reading(grown, pixels, sample, chosen, folds, train, far)
         meaning = read_forest(reading, options, rng, parts)
+        if not meaning.splits:
+            notes.append("no tree has a split: the drivers tell nothing, or leaves are too large")
         return BrtResult(
             stratum=stratum.label,
             sample=sample,
@@ -125,6 +128,18 @@ class BrtFitter:
             notes=tuple(notes),
         )
 
+    def _ignored(self, table: PixelTable) -> list[str]:
+        """Options that were given and have no effect."""
+        given = self._options.model_fields_set
+        out = []
+        if "block" in given and table.easting is None:
+            out.append("`block` has no effect: the table has no coordinates")
+        if "quantile" in given and self._model.family != "quantile":
+            out.append(
+                f"`quantile` has no effect on a {self._model.family} response: write `family: quantile`"
+            )
+        return out
+
     def _parts(self, sample: DriverSample) -> int:
         """How many forests will be grown at most, and readings made."""
         options = self._options
@@ -136,16 +151,31 @@ class BrtFitter:
     def _pixels(self, sample: DriverSample) -> Pixels:
         """The sample as trees see it; refuses a response or a size that trees cannot work with."""
         options, family = self._options, self._model.family
+        self._require_pixels(sample.n)
         check_response(sample.response, self._model.target.label, family)
-        fewest = max(2 * options.min_node, FEWEST_IN_FOLD * options.folds)
-        if round(options.train * sample.n) < fewest:
-            raise FitError(
-                f"too few pixels: {sample.n}, and {options.folds} folds of trees with {options.min_node} "
-                f"pixels in a leaf need {int(np.ceil(fewest / options.train))}"
-            )
         flags = tuple(isinstance(d, Levels) for d in sample.drivers)
         matrix = TreeScale.of(sample).matrix(sample.drivers)
-        return Pixels(matrix, flags, sample.response, sample.weights, family, options.quantile)
+        weights = sample.weights
+        if weights is not None:
+            weights = weights / weights.mean()  # `min_node` counts pixels of mean weight, in any unit
+        return Pixels(
+            matrix, flags, sample.response, weights, family, options.quantile, half_an_event(sample.response)
+        )
+
+    def _require_pixels(self, n: int) -> None:
+        """Refuse so few pixels that trees on a bag of a fold's training pixels cannot split, as gbm does."""
+        options = self._options
+        bag = options.bag_fraction
+        if options.tune is not None and "bag_fraction" not in options.model_fields_set:
+            bag = options.tune.bag_fraction
+        smallest = min(bag) if isinstance(bag, list) else bag
+        inside = options.train * (1.0 - 1.0 / options.folds) * smallest
+        fewest = max((2 * options.min_node + 2) / inside, FEWEST_IN_FOLD * options.folds / options.train)
+        if n < fewest:
+            raise FitError(
+                f"too few pixels: {n}, and {int(np.ceil(fewest))} are needed for {options.folds} folds of "
+                f"trees with {options.min_node} pixels in a leaf and a bag of {smallest:g}"
+            )
 
     def _matched(
         self, trained: Rows, stratum: Stratum, rng: np.random.Generator, notes: list[str]
@@ -158,7 +188,7 @@ class BrtFitter:
             return None
         found = matched_folds(positions, np.searchsorted(rows, trained), self._options.folds, rng)
         if found is None:
-            notes.append("no kNNDM folds: all pixels are in one place")
+            notes.append("no kNNDM folds: the response is known in one place")
         elif found.random:
             notes.append("kNNDM folds are random: the pixels to be predicted lie among those learnt from")
         return found
@@ -191,7 +221,23 @@ def check_response(response: Array, name: str, family: TreeFamily) -> None:
 def _dropped(sample: DriverSample, simplified: Simplified) -> str:
     kept = set(simplified.kept.tolist())
     names = [f"`{d.driver.label}`" for j, d in enumerate(sample.drivers) if j not in kept]
-    return f"dropped without loss: {', '.join(names)}"
+    return f"dropped: {', '.join(names)}"
+
+
+def _cautions(
+    validations: Sequence[Validation], pixels: Pixels, options: BrtOptions, n_trees: int
+) -> list[str]:
+    """What the folds and forests say about themselves."""
+    out = []
+    if options.n_trees == "auto" and n_trees >= options.max_trees:
+        out.append(f"all {n_trees} trees of `max_trees` are used, and more might predict better")
+    if pixels.family == "binomial":
+        for v in validations:
+            y = pixels.response[v.rows]
+            alone = [f for f in range(v.n_folds) if v.n_folds > 1 and np.ptp(y[v.folds != f]) == 0]
+            if alone:
+                out.append(f"{len(alone)} of {v.n_folds} {v.scheme} folds learnt from one class alone")
+    return out
 
 
 def _remarks(sample: DriverSample, name: str) -> list[str]:
@@ -204,10 +250,22 @@ def _remarks(sample: DriverSample, name: str) -> list[str]:
         missing = column.codes < 0 if isinstance(column, Levels) else np.isnan(column.values)
         if missing.any():
             out.append(f"`{label}`: {int(missing.sum())} pixels have no value")
-        elif not isinstance(column, Levels) and np.ptp(column.values) > 0:
-            x = column.values - column.values.mean()
-            x = x / power_of_two(x)
-            r = float(x @ sample.centred) / float(np.sqrt((x @ x) * (sample.centred @ sample.centred)))
-            if 1.0 - r * r < LEAK:
-                out.append(f"`{label}` is `{name}` in other units, and explains nothing")
+        if not isinstance(column, Levels) and is_leak(column.values[~missing], sample.centred[~missing]):
+            out.append(f"`{label}` is `{name}` in other units, and explains nothing")
     return out
+
+
+def is_leak(driver: Array, response: Array) -> bool:
+    """Whether a driver is the response in other units; both complete, shape (n,)."""
+    if len(driver) < FEWEST_LEAK or np.ptp(driver) == 0:
+        return False
+    x, y = driver - driver.mean(), response - response.mean()
+    x = x / power_of_two(x)
+    r = float(x @ y) / float(np.sqrt((x @ x) * (y @ y)) or 1.0)
+    return 1.0 - r * r < LEAK
+
+
+def half_an_event(response: Array) -> float:
+    """The mean of pixels of which one has half of a mean event, amount or count."""
+    events = response[response > 0]
+    return 0.5 * float(events.mean()) / len(response) if len(events) else 0.0

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import xgboost as xgb
 from numpy.typing import NDArray
 
 from drivers.methods import boosting
@@ -22,6 +23,7 @@ from drivers.methods.boosting import (
     quantise,
     response_scale,
 )
+from drivers.progress import NO_PARTS, Parts
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -30,7 +32,7 @@ STEP = 25
 """Trees between two looks at the held-out error; gbm.step takes 50."""
 
 PATIENCE = 12
-"""Looks without a better error after which a fold stops growing: 300 trees."""
+"""Looks without a better mean error after which growing stops: 300 trees."""
 
 BATCH = 4
 """Folds between two judgements of a setting. Fixed, so that what is given up does not depend on cores; four
@@ -99,7 +101,7 @@ def cross_validate(
     *,
     n_trees: int | None,
     max_trees: int,
-    finished: Callable[[], None] = lambda: None,
+    parts: Parts = NO_PARTS,
     verdict: Verdict | None = None,
 ) -> CrossValidated:
     """Grow a forest without each fold in turn, and see how well it does there.
@@ -108,56 +110,80 @@ def cross_validate(
     ----------
     n_trees : their number; None for the one with the least mean deviance over folds
     max_trees : most trees, where they are not given
-    finished : called for every fold that is finished
+    parts : is told of every fold that is finished
     verdict : asked after every batch of folds whether to go on
     """
-    training = folded.training
-
-    def one(fold: int) -> tuple[Growing, list[float]]:
-        growing = Growing(training[fold], setting)
-        held = folded.pixels.rows(folded.held(fold))
-        if n_trees is None:
-            losses = _until_it_stops(growing, held, max_trees)
-        else:
-            growing.grow(n_trees)
-            guess = growing.grown().predict(held.matrix)
-            losses = [held.deviance(guess)]
-        finished()
-        return growing, losses
-
     batch = folded.n_folds if verdict is None else BATCH
-    done: list[tuple[Growing, list[float]]] = []
+    done: list[_Fold] = []
+    chosen = n_trees or 0
     with ThreadPoolExecutor(boosting.WORKERS) as pool:
         for first in range(0, folded.n_folds, batch):
-            some = range(first, min(first + batch, folded.n_folds))
-            done += pool.map(one, some)
+            new = [_Fold(folded, fold, setting) for fold in range(first, min(first + batch, folded.n_folds))]
+            done += new
+            if n_trees is None:
+                chosen = _grow_all(done, pool, max_trees, parts)
+                parts.finished(len(new))
+            else:
+                list(pool.map(lambda fold, n=n_trees: fold.grow(n, parts), new))
             if verdict is not None:
-                said = [verdict(fold, min(done[fold][1])) for fold in some]  # it is told of every fold
+                said = [verdict(fold.number, fold.loss(chosen)) for fold in new]  # it is told of every fold
                 if not all(said):
                     break
-    rows = [folded.held(fold) for fold in range(len(done))]
-    chosen = n_trees
-    if chosen is None:
-        reached = min(len(losses) for _, losses in done)
-        table = np.array([losses[:reached] for _, losses in done]).T
-        chosen = min(STEP * (int(np.argmin(table @ np.array([len(r) for r in rows]))) + 1), max_trees)
-    forests = tuple(growing.grown() for growing, _ in done)
-    predicted = np.full(folded.pixels.n, np.nan)
-    for forest, held in zip(forests, rows, strict=True):
-        predicted[held] = forest.predict(folded.pixels.matrix[held], chosen)
+        forests = tuple(fold.growing.grown() for fold in done)
+        predicted = np.full(folded.pixels.n, np.nan)
+        guesses = pool.map(lambda fold: fold.growing.grown().predict(fold.pixels.matrix, chosen), done)
+        for fold, guess in zip(done, guesses, strict=True):
+            predicted[fold.held] = guess
     return CrossValidated(chosen, predicted, forests)
 
 
-def _until_it_stops(growing: Growing, held: Pixels, max_trees: int) -> list[float]:
-    """Grow while the held-out loss falls; the loss after every `STEP` trees."""
-    margin = np.full(held.n, growing.training.centre)
-    losses: list[float] = []
-    data = as_data(held.matrix, held.types)
-    while growing.n_trees < max_trees:
-        before = growing.n_trees
-        growing.grow(min(before + STEP, max_trees))
-        margin += growing.grown().trees(data, before, growing.n_trees)
-        losses.append(held.deviance(response_scale(margin, held.family)))
-        if len(losses) - 1 - int(np.argmin(losses)) >= PATIENCE:
-            break
-    return losses
+class _Fold:
+    """A forest that grows outside a fold, and is looked at on it every `STEP` trees."""
+
+    def __init__(self, folded: FoldedPixels, number: int, setting: Setting) -> None:
+        self.number = number
+        self.held = folded.held(number)
+        self.pixels = folded.pixels.rows(self.held)
+        self.growing = Growing(folded.training[number], setting)
+        self.losses: list[float] = []
+        self._margin = np.full(self.pixels.n, self.growing.training.centre)
+
+    @cached_property
+    def _data(self) -> xgb.DMatrix:
+        return as_data(self.pixels.matrix, self.pixels.types)
+
+    def grow(self, n_trees: int, parts: Parts) -> None:
+        """Grow without a look."""
+        self.growing.grow(n_trees)
+        parts.finished()
+
+    def look(self, looks: int, max_trees: int) -> None:
+        """Grow until the fold was looked at so many times; the last look may come earlier, at `max_trees`."""
+        while len(self.losses) < looks and self.growing.n_trees < max_trees:
+            before = self.growing.n_trees
+            self.growing.grow(min(before + STEP, max_trees))
+            self._margin += self.growing.grown().trees(self._data, before, self.growing.n_trees)
+            self.losses.append(self.pixels.deviance(response_scale(self._margin, self.pixels.family)))
+
+    def loss(self, n_trees: int) -> float:
+        """Mean deviance with so many trees."""
+        if self.losses:
+            return self.losses[-(-n_trees // STEP) - 1]
+        return self.pixels.deviance(self.growing.grown().predict(self.pixels.matrix, n_trees))
+
+
+def _grow_all(folds: Sequence[_Fold], pool: ThreadPoolExecutor, max_trees: int, parts: Parts) -> int:
+    """Grow all folds until their mean deviance has not fallen for long; the number of trees of the least.
+
+    All are looked at equally often: a fold that would stop early hides nothing of the others.
+    """
+    sizes = np.array([fold.pixels.n for fold in folds])
+    looks = PATIENCE + 1
+    while True:
+        list(pool.map(lambda fold, looks=looks: fold.look(looks, max_trees), folds))
+        mean = np.array([fold.losses for fold in folds]).T @ sizes
+        best = int(np.argmin(mean)) + 1
+        if len(mean) >= best + PATIENCE or len(mean) * STEP >= max_trees:
+            return min(STEP * best, max_trees)
+        parts.so_far(f"{len(mean) * STEP} trees")
+        looks = max(best + PATIENCE, len(mean) + 1)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from drivers.errors import Fault, TableError
+from drivers.methods.boosting import LOSSES
 from drivers.spec.bound import TreeFamily
 from drivers.stats.applicability import Applicability
 
@@ -56,6 +57,8 @@ class DriverWords(_Strict):
     levels: tuple[str, ...]
     centre: float
     unit: float
+    missing: bool
+    """Whether pixels of the training lacked it: only then do the trees know where such pixels go."""
     scaled: tuple[tuple[float, float] | None, ...]
     """Mean and deviation of every `scale()`; None where the table had no values to learn from."""
 
@@ -167,6 +170,8 @@ def _words(path: Path) -> tuple[ForestWords, dict[str, str]]:
         raise damaged(path, "it does not describe a forest") from error
     if not words.drivers or words.n_trees < 1:
         raise damaged(path, "it has no drivers or no trees")
+    if not (words.spread > 0 and all(driver.unit > 0 for driver in words.drivers)):
+        raise damaged(path, "a unit in it is not above 0")
     return words, digests
 
 
@@ -193,6 +198,8 @@ def _unsound(model: Any, words: ForestWords, width: int) -> str:
     trees = forest["trees"]
     if len(trees) < words.n_trees:
         return f"it has {len(trees)} trees of {words.n_trees}"
+    if learner["objective"]["name"] != LOSSES[words.family] or learner["feature_names"]:
+        return f"its trees were not grown for a {words.family} response"
     one_output = int(shape["num_class"]) == 0 and int(shape["num_target"]) == 1
     in_order = forest["iteration_indptr"] == list(range(len(trees) + 1))
     if not (one_output and in_order and forest["tree_info"] == [0] * len(trees)):
@@ -210,11 +217,19 @@ def _sound(tree: Any, levels: NDArray[np.int64]) -> bool:
     if n < 1 or any(len(tree[key]) != n for key in NODE_ARRAYS):
         return False
     inner = left >= 0
+    parents, kinds = (np.array(tree[key], dtype=np.int64) for key in ("parents", "split_type"))
+    numbers = np.array(tree["split_conditions"], dtype=np.float64)
+    if int(tree["tree_param"]["size_leaf_vector"]) not in (0, 1) or not np.isin(kinds, (0, 1)).all():
+        return False
+    if np.isnan(numbers[(kinds == 0) | ~inner]).any():
+        return False
     children = np.concatenate([left[inner], right[inner]])
+    own = np.concatenate([np.flatnonzero(inner)] * 2)
     # Every node has one parent and the root has none: then no walk from the root comes back.
     return bool(
         (inner == (right >= 0)).all()
         and ((children >= 1) & (children < n)).all()
+        and (parents[children] == own).all()
         and len(np.unique(children)) == len(children)
         and ((features[inner] >= 0) & (features[inner] < len(levels))).all()
         and _categories_fit(tree, features, inner, levels)

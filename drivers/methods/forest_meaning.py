@@ -14,7 +14,7 @@ from drivers.methods.driver_sample import DriverSample, Levels
 from drivers.methods.neighbours import Folds
 from drivers.progress import Parts
 from drivers.spec.options import BrtOptions
-from drivers.stats.applicability import Applicability, fit_applicability
+from drivers.stats.applicability import AllAlike, Applicability, fit_applicability
 from drivers.stats.dependence import LeafBoxes, accumulated_effects, leaf_boxes, partial_dependence
 from drivers.stats.forest import forest_from_json, relative_influence
 from drivers.stats.friedman import Interactions, h_statistic
@@ -36,6 +36,9 @@ FOLD_PIXELS = 200
 
 SHOWN = 300
 """Pixels whose SHAP values are written, for the report's dots."""
+
+CROSSED_AT_ONCE = 1_000
+"""Pixels whose SHAP interactions are held at once: 7 MB for 30 drivers."""
 
 READINGS = 4
 """Parts of the work here: SHAP, permutations, interactions and curves, applicability."""
@@ -119,6 +122,8 @@ class Meaning:
     """Share of the pixels that are inside."""
     spread: float
     """From the forest's units to those of the link."""
+    splits: bool
+    """Whether any tree has a split."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +191,7 @@ def read_forest(of: Reading, options: BrtOptions, rng: np.random.Generator, part
         area,
         applicable,
         of.grown.spread,
+        bool(gain.any()),
     )
 
 
@@ -240,9 +246,13 @@ def _shap_pairs(grown: Grown, pixels: Pixels, size: int, rng: np.random.Generato
     """Mean |SHAP interaction| of every pair of drivers, both of its halves."""
     if not size:
         return None
-    found = grown.interactions(pixels.matrix[_spaced(pixels, size, rng)])
-    upper = np.triu_indices(found.shape[1], 1)
-    return ShapPairs(np.column_stack(upper), mean_abs(found[:, *upper] + found[:, *upper[::-1]]))
+    rows = _spaced(pixels, size, rng)
+    upper = np.triu_indices(pixels.matrix.shape[1], 1)
+    both = []
+    for start in range(0, len(rows), CROSSED_AT_ONCE):
+        found = grown.interactions(pixels.matrix[rows[start : start + CROSSED_AT_ONCE]])
+        both.append(found[:, *upper] + found[:, *upper[::-1]])
+    return ShapPairs(np.column_stack(upper), mean_abs(np.concatenate(both)))
 
 
 def _evenly(n: int, most: int) -> Rows:
@@ -302,10 +312,11 @@ def _curves(boxes: LeafBoxes, background: Array, pixels: Pixels, sample: DriverS
 
 def _area(of: Reading, gain: Array) -> Applicability | None:
     """Where pixels are no less like training pixels than these are like those of other folds."""
-    if not gain.any():
-        return None
     matrix = of.pixels.matrix[of.train].astype(np.float64)
-    return fit_applicability(matrix, gain, of.far_folds, np.array(of.pixels.categorical))
+    try:
+        return fit_applicability(matrix, gain, of.far_folds, np.array(of.pixels.categorical))
+    except AllAlike:
+        return None
 
 
 def _share_inside(area: Applicability, pixels: Pixels, rng: np.random.Generator) -> float:

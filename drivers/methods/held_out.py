@@ -82,8 +82,30 @@ class Settled:
         """Predictions of each fold by a forest of the others; every fold is a part."""
         folded = FoldedPixels(self.pixels, folds, n_folds)
         n = self.n_trees
-        found = cross_validate(folded, self.setting, n_trees=n, max_trees=n, finished=parts.finished)
+        found = cross_validate(folded, self.setting, n_trees=n, max_trees=n, parts=parts)
         return Validation.of_folds(scheme, self.rows, folded, found)
+
+
+def deal(pixels: Pixels, train: float, n_folds: int, rng: np.random.Generator) -> tuple[Rows, Rows, Folds]:
+    """Pixels for training and for the holdout, both ascending, and the random fold of those for training.
+
+    The two classes of a binomial response are dealt evenly, so that rare events are in all folds as far as
+    they go (dismo's `prev.stratify`).
+    """
+    order = rng.permutation(pixels.n)
+    n_train = round(train * pixels.n)
+    if pixels.family != "binomial":
+        inside, held = np.sort(order[:n_train]), np.sort(order[n_train:])
+        return inside, held, np.asarray(rng.permutation(np.arange(n_train) % n_folds), dtype=np.uint8)
+    order = order[np.argsort(pixels.response[order], kind="stable")]
+    n_held = pixels.n - n_train
+    out = np.zeros(pixels.n, dtype=bool)
+    out[((np.arange(n_held) + rng.uniform()) * pixels.n / max(n_held, 1)).astype(np.intp)] = True
+    held, inside = np.sort(order[out]), order[~out]
+    dealt = np.empty(pixels.n, dtype=np.uint8)
+    dealt[inside] = np.arange(n_train) % n_folds
+    inside = np.sort(inside)
+    return inside, held, dealt[inside]
 
 
 def block_folds(
@@ -117,7 +139,7 @@ def block_folds(
 
 
 def matched_folds(positions: Positions, trained: Rows, folds: int, rng: np.random.Generator) -> Knndm | None:
-    """kNNDM folds of the trained pixels among all of a stratum's; None where all are in one place.
+    """kNNDM folds of the trained pixels among all of a stratum's; None where these are in one place.
 
     Parameters
     ----------
@@ -128,4 +150,5 @@ def matched_folds(positions: Positions, trained: Rows, folds: int, rng: np.rando
     if lattice.shape == (1, 1):
         return None
     places = np.column_stack([lattice.column * lattice.width, lattice.row * lattice.height]).astype(float)
-    return knndm_folds(places[trained], places, folds, rng)
+    at = places[trained]
+    return knndm_folds(at, places, folds, rng) if (at != at[0]).any() else None

@@ -32,11 +32,13 @@ class KnownDriver:
     driver : its factor and its group
     labels : the levels in the order of their codes; empty for numbers
     constants : (mean, standard deviation) of every `scale()` in its factor, learnt when it was fitted
+    missing : whether pixels of the training lacked it: only then do the trees know where such pixels go
     """
 
     driver: Driver
     labels: tuple[str, ...]
     constants: Constants
+    missing: bool
 
     def at(self, table: PixelTable, rows: slice, row: Row) -> Numbers | Levels:
         """The driver at some rows of a table; a level that was not seen has the code after the last one.
@@ -86,6 +88,7 @@ def words_of(known: KnownDriver, centre: float, unit: float) -> DriverWords:
         levels=known.labels,
         centre=centre,
         unit=unit,
+        missing=known.missing,
         scaled=tuple(None if np.isnan(pair).any() else pair for pair in known.constants),
     )
 
@@ -111,7 +114,7 @@ def known_driver(words: DriverWords, path: Path) -> KnownDriver:
         raise damaged(path, f"what it says of `{factor.label}` does not fit together")
     if not factor.categorical:
         _check_computes(factor, constants, path)
-    return KnownDriver(Driver(factor, words.group), words.levels, constants)
+    return KnownDriver(Driver(factor, words.group), words.levels, constants, words.missing)
 
 
 def _function(text: str, path: Path) -> Factor:

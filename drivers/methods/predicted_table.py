@@ -40,7 +40,9 @@ class PredictedTable:
     path : where it is
     n : its rows
     applicable : the share of them in the area of applicability; None where the forest has none
-    low, high : least and largest prediction
+    low, high : least and largest prediction; NaN without any
+    unpredicted : pixels without a prediction, by driver: how many lack a value, how many have a level that
+        was not seen
     """
 
     path: Path
@@ -48,6 +50,7 @@ class PredictedTable:
     applicable: float | None
     low: float
     high: float
+    unpredicted: dict[str, tuple[int, int]]
 
 
 def predict_table(
@@ -88,7 +91,8 @@ def predict_table(
     reporter.done()
     guess = added[predictor.predicted]
     share = None if predictor.area is None else float(added[APPLICABLE].mean())
-    return PredictedTable(target, len(added), share, float(guess.min()), float(guess.max()))
+    lacking = predictor.unpredicted(pixels) if guess.isna().any() else {}
+    return PredictedTable(target, len(added), share, float(guess.min()), float(guess.max()), lacking)
 
 
 def _pixels(predictor: Predictor, table: TableFile) -> PixelTable:

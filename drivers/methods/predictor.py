@@ -82,6 +82,7 @@ class Predictor:
                 column.driver,
                 column.labels if isinstance(column, Levels) else (),
                 learnt.constants.get(column.driver.factor.text, ()),
+                bool(_absent(column).any()),
             )
             for column in sample.drivers
         )
@@ -123,7 +124,9 @@ class Predictor:
 
         Notes
         -----
-        Missing values, and levels that were not seen, go where the trees send missing ones. A cell of a
+        A pixel without a value of a driver, or with a level that was not seen, goes where the trees send
+        missing ones. Where no pixel of the training lacked the driver they have not learnt that: then it has
+        no prediction (NaN), and is not in the area of applicability. A cell of a
         Dataset without a value of any driver lies outside the map and has no prediction.
         """
         return self._answer(data, self._expected, self.predicted, self.unit, reporter)
@@ -136,8 +139,8 @@ class Predictor:
         """How unlike the training pixels others are; data, shapes and errors as in `predict`.
 
         0 for a training pixel, 1 at the mean distance between two of them (Meyer & Pebesma 2021,
-        doi:10.1111/2041-210X.13650). A missing value counts as the mean of the training, a level that was not
-        seen as far from all.
+        doi:10.1111/2041-210X.13650); NaN where there is no prediction. Of drivers that pixels of the training
+        lacked too, a missing value counts as the mean, a level that was not seen as far from all.
 
         Raises
         ------
@@ -253,15 +256,39 @@ class Predictor:
             reporter.part("pixels predicted", rows.stop, table.n)
         return out
 
+    def unpredicted(self, data: pd.DataFrame | PixelTable) -> dict[str, tuple[int, int]]:
+        """Pixels that have no prediction, by driver: how many lack a value, how many have an unseen level."""
+        table = self._table(data)
+        out: dict[str, tuple[int, int]] = {}
+        for known in self.drivers:
+            lacking = unseen = 0
+            for start in range(0, table.n if not known.missing else 0, CHUNK):
+                rows = slice(start, min(start + CHUNK, table.n))
+                here = known.at(table, rows, row_number)
+                both = int(_absent(here).sum())
+                unseen += int((here.codes >= 0)[_absent(here)].sum()) if isinstance(here, Levels) else 0
+                lacking += both
+            if lacking:
+                out[known.driver.label] = (lacking - unseen, unseen)
+        return out
+
+    def _known(self, found: Found) -> Bools:
+        """Which pixels the trees have learnt to place."""
+        told = np.ones(len(found[0].codes if isinstance(found[0], Levels) else found[0].values), dtype=bool)
+        for column, known in zip(found, self.drivers, strict=True):
+            if not known.missing:
+                told &= ~_absent(column)
+        return told
+
     def _expected(self, found: Found) -> Array:
         seen = [
-            replace(d, codes=np.where(d.codes < len(d.labels), d.codes, -1)) if isinstance(d, Levels) else d
-            for d in found
+            replace(d, codes=np.where(_absent(d), -1, d.codes)) if isinstance(d, Levels) else d for d in found
         ]
-        return self.grown.predict(self.scale.matrix(seen))
+        return np.where(self._known(found), self.grown.predict(self.scale.matrix(seen)), np.nan)
 
     def _index(self, found: Found) -> Array:
-        return self._require_area().dissimilarity(self.scale.matrix(found).astype(np.float64))
+        matrix = self.scale.matrix(found).astype(np.float64)
+        return np.where(self._known(found), self._require_area().dissimilarity(matrix), np.nan)
 
     def _expected_and_index(self, found: Found) -> Array:
         expected = self._expected(found)
@@ -306,6 +333,13 @@ class Predictor:
     def _numeric(self) -> Iterator[str]:
         factors = [d.driver.factor for d in self.drivers]
         yield from dict.fromkeys(v for f in factors if not f.categorical for v in f.variables)
+
+
+def _absent(column: Numbers | Levels) -> Bools:
+    """Which pixels lack a value, or have a level that was not seen."""
+    if isinstance(column, Levels):
+        return (column.codes < 0) | (column.codes >= len(column.labels))
+    return np.isnan(column.values)
 
 
 def _plain_table(frame: pd.DataFrame, source: str) -> PixelTable:

@@ -59,10 +59,11 @@ class Simplified:
 def simplify(folded: FoldedPixels, setting: Setting, found: CrossValidated, parts: Parts) -> Simplified:
     """Drop the driver with the least influence again and again, while the deviance hardly rises.
 
-    Hardly: by no more than the standard error over folds of the deviance with all drivers (Elith, Leathwick &
-    Hastie 2008, doi:10.1111/j.1365-2656.2008.01390.x). Influence is the mean over the folds' forests, none of
-    which saw the pixels that judge; still the folds choose, and their own R² is a little too good then.
-    Settings and number of trees stay. Every fold of every driver but one is a part.
+    Hardly: above the least so far by no more than the standard error over folds of the deviance with all
+    drivers. Elith, Leathwick & Hastie 2008 (doi:10.1111/j.1365-2656.2008.01390.x) compare with all drivers;
+    but fewer often do better, and then the better is what must not be lost. Influence is the mean over the
+    folds' forests, none of which saw the pixels that judge; still the folds choose, and their own R² is a
+    little too good then. Settings and number of trees stay. Every fold of every driver but one is a part.
     """
     pixels = folded.pixels
     kept = np.arange(pixels.matrix.shape[1])
@@ -77,13 +78,12 @@ def simplify(folded: FoldedPixels, setting: Setting, found: CrossValidated, part
         last = int(np.argmin(_influence(best, len(kept))))
         rest = np.delete(kept, last)
         fewer = FoldedPixels(pixels.columns(rest), folded.folds, folded.n_folds)
-        tried = cross_validate(
-            fewer, setting, n_trees=found.n_trees, max_trees=found.n_trees, finished=parts.finished
-        )
+        tried = cross_validate(fewer, setting, n_trees=found.n_trees, max_trees=found.n_trees, parts=parts)
         budget -= folded.n_folds
         deviance = pixels.deviance(tried.predicted)
         r2 = pooled_scores(pixels.response, tried.predicted, pixels.weights).r2
-        held = deviance - begun <= deviance_se
+        least = min(step.deviance for step in steps)
+        held = deviance - least <= deviance_se
         steps.append(Step(int(kept[last]), len(rest), deviance, r2, deviance - begun, held))
         if not held:
             break

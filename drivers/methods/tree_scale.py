@@ -12,6 +12,9 @@ from drivers.methods.driver_sample import DriverSample, Levels, Numbers, power_o
 
 Array = NDArray[np.float64]
 
+LARGEST = float(np.finfo(np.float32).max)
+"""The largest number of single precision."""
+
 
 @dataclass(frozen=True, slots=True)
 class TreeScale:
@@ -37,11 +40,15 @@ class TreeScale:
         return cls(centre, unit)
 
     def matrix(self, drivers: Sequence[Numbers | Levels]) -> NDArray[np.float32]:
-        """Drivers as trees see them, shape (n, d): numbers, codes of levels, NaN where missing."""
+        """Drivers as trees see them, shape (n, d): numbers, codes of levels, NaN where missing.
+
+        What is beyond single precision becomes its largest number.
+        """
         columns = [
             np.where(d.codes < 0, np.nan, d.codes)
             if isinstance(d, Levels)
             else (d.values - self.centre[j]) / self.unit[j]
             for j, d in enumerate(drivers)
         ]
-        return np.column_stack(columns).astype(np.float32)
+        matrix: NDArray[np.float32] = np.column_stack(columns).clip(-LARGEST, LARGEST).astype(np.float32)
+        return matrix

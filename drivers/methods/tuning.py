@@ -24,6 +24,9 @@ ranks; the default of Optuna's pruner)."""
 FIRST = 8
 """Settings drawn at random before the search learns from them; at most a third of the trials."""
 
+REPEATS = 50
+"""Draws of the search that may come out as settings that were tried, one after the other; then it stops."""
+
 DIGITS = 3
 """Digits of a searched setting: finer ones make no other forest."""
 
@@ -83,7 +86,7 @@ def _grid(
             setting,
             n_trees=None if options.n_trees == "auto" else options.n_trees,
             max_trees=options.max_trees,
-            finished=parts.finished,
+            parts=parts,
         )
         yield _trial(folded, setting, found), found
 
@@ -108,12 +111,10 @@ def _search(
     study.enqueue_trial(_defaults(options))
     for number in range(trials):
         with _quiet(optuna):
-            trial = study.ask()
-            setting = _suggested(trial, options, seed)
-        if setting in known:  # whole numbers come twice
-            study.tell(trial, known[setting])
-            parts.finished(folded.n_folds)
-            continue
+            trial, setting = _fresh(study, options, seed, known)
+        if setting is None:  # all there are have been tried
+            parts.finished((trials - number) * folded.n_folds)
+            return
         so_far = f"; best R² {best:.3f}" if number else ""
         parts.now(f"trial {number + 1} of {trials}: {_said(setting)}{so_far}")
         reported: list[float] = []
@@ -128,18 +129,31 @@ def _search(
             setting,
             n_trees=None if options.n_trees == "auto" else options.n_trees,
             max_trees=options.max_trees,
-            finished=parts.finished,
+            parts=parts,
             verdict=goes_on,
         )
         made = _trial(folded, setting, found)
         parts.finished(folded.n_folds - made.folds)
+        known[setting] = made.deviance
         if made.folds < folded.n_folds:
             study.tell(trial, state=optuna.trial.TrialState.PRUNED)
         else:
-            known[setting] = made.deviance
             best = max(best, made.r2)
             study.tell(trial, made.deviance)
         yield made, found
+
+
+def _fresh(
+    study: Any, options: BrtOptions, seed: int, known: dict[Setting, float]
+) -> tuple[Any, Setting | None]:
+    """A setting that was not tried yet: whole numbers come again, and cost no trial."""
+    for _ in range(REPEATS):
+        trial = study.ask()
+        setting = _suggested(trial, options, seed)
+        if setting not in known:
+            return trial, setting
+        study.tell(trial, known[setting])
+    return None, None
 
 
 def _suggested(trial: Any, options: BrtOptions, seed: int) -> Setting:

@@ -175,13 +175,16 @@ def simplification(found: Simplified | None, fit: Row) -> list[str]:
         return []
     many, total = len(found.dropped), found.total
     if not many:
-        return [f"None of {total} drivers could be dropped without loss."]
+        return [f"None of {total} drivers could be dropped."]
     names = list(found.dropped)
     if many > NAMED + 1:
         names = [*names[:NAMED], f"{many - NAMED} others"]
     were = "was" if many == 1 else "were"
     them = "it" if many == 1 else "them"
-    said = f"{many} of {total} drivers {were} dropped without loss: {listed(names)}."
+    said = (
+        f"{many} of {total} drivers {were} dropped, the deviance staying within a standard error of the "
+        f"least: {listed(names)}."
+    )
     if finite(fit.get("r2_holdout")) is None:
         return [f"{said} The folds chose {them}, and without a holdout no R² here is free of that choice."]
     return [f"{said} The training folds chose {them}; the holdout had no part in it."]

@@ -178,7 +178,7 @@ def notes(run: RunTables, model: str, stratum: str) -> list[str]:
     if {CLASSICAL, CLASSICAL_Q} & set(cautions(run, model, stratum)):
         told = [part for part in told if not part.startswith("the errors are classical")]
     if run.rows("simplify", model=model, stratum=stratum):
-        told = [part for part in told if not part.startswith("dropped without loss")]
+        told = [part for part in told if not part.startswith("dropped: ")]
     return [_sentence(part) for part in dict.fromkeys(told)]
 
 

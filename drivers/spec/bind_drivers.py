@@ -130,7 +130,7 @@ class _Binder:
             self._fault(
                 f"`{term.text}` is several columns; a {self.model.method} needs no powers",
                 span,
-                f"write `{names[0].text}`: its classes follow any shape",
+                f"write `{names[0].text}`: any shape is found",
             )
 
     def _in_order(self, factors: Sequence[Factor]) -> tuple[Driver, ...]:

@@ -137,7 +137,7 @@ def _number_or_list(value: object) -> str | None:
 
 
 Whole = Annotated[int, Field(ge=1, le=64)]
-Share = Annotated[float, Field(gt=0, le=1)]
+Share = Annotated[float, Field(ge=1e-6, le=1)]
 Complexity = Annotated[
     Annotated[Whole, Tag("<number>")] | Annotated[list[Whole], Field(min_length=1), Tag("<list>")],
     Discriminator(_number_or_list),
@@ -235,7 +235,7 @@ class GeodetectorOptions(Options):
 
 def _span(value: list[float]) -> list[float]:
     if len(value) != 2 or not value[0] < value[1]:
-        raise PydanticCustomError("shape", "must be `[lowest, highest]`")
+        raise PydanticCustomError("shape", "must be `[lowest, highest]`, the second above the first")
     return value
 
 
@@ -248,10 +248,10 @@ class Tune(Options):
     tree_complexity: Annotated[list[Annotated[int, Field(ge=1, le=64)]], AfterValidator(_span)] = Field(
         TRIED_COMPLEXITY, description="Range of tree_complexity, [lowest, highest]."
     )
-    learning_rate: Annotated[list[Annotated[float, Field(gt=0, le=1)]], AfterValidator(_span)] = Field(
+    learning_rate: Annotated[list[Share], AfterValidator(_span)] = Field(
         TRIED_RATE, description="Range of learning_rate, [lowest, highest]; its logarithm is searched."
     )
-    bag_fraction: Annotated[list[Annotated[float, Field(gt=0, le=1)]], AfterValidator(_span)] = Field(
+    bag_fraction: Annotated[list[Share], AfterValidator(_span)] = Field(
         TRIED_BAG, description="Range of bag_fraction, [lowest, highest]."
     )
 

@@ -29,6 +29,10 @@ CHUNK = 200_000
 """Pixels whose distances are computed at a time: 20 MB in 13 drivers."""
 
 
+class AllAlike(ValueError):
+    """No driver that matters tells the training pixels apart."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Applicability:
     """What the training pixels say about which pixels a model applies to.
@@ -105,8 +109,9 @@ def fit_applicability(
     Raises
     ------
     ValueError
-        shapes do not fit, a value is infinite, fewer than two folds, or no driver has both importance and
-        variation
+        shapes do not fit, a value is infinite, or fewer than two folds
+    AllAlike
+        no driver has both importance and variation, or nearly all training pixels are the same
 
     Notes
     -----
@@ -166,7 +171,7 @@ def fit_applicability(
             varies, mean[j], sd[j] = spread(known)
         weights[j] *= varies
     if not weights.any():
-        raise ValueError("no driver has both importance and variation: nothing tells pixels apart")
+        raise AllAlike("no driver has both importance and variation: nothing tells pixels apart")
     weights /= weights.max()
     order = driver_order(drivers, weights, labels)
     reference = np.sort(evenly(order, MOST_REFERENCE))
@@ -175,7 +180,7 @@ def fit_applicability(
     sample = drivers[evenly(order, DISTANCE_SAMPLE)]
     mean_distance = float(pdist(weighted_coordinates(sample, *encoding)).mean())
     if mean_distance == 0.0:
-        raise ValueError("all training pixels but a few are the same: nothing tells pixels apart")
+        raise AllAlike("all training pixels but a few are the same: nothing tells pixels apart")
     # Many pixels may share a place (classes, few levels), and trees are slow where they do.
     distinct, which = np.unique(
         np.column_stack([labels[reference], coordinates]), axis=0, return_inverse=True

@@ -63,13 +63,15 @@ class Knndm:
 
     Attributes
     ----------
-    folds : fold of each training pixel, 0 to k - 1, shape (n,)
+    folds : fold of each training pixel, 0 to k - 1, shape (n,); k is the number asked for, or that of the
+        distinct places where there are fewer
     w : Wasserstein-1 distance between the two distributions of distances, in units of the coordinates
-    w_random : the same for random folds, never below `w`
+    w_random : the same for random folds
     n_clusters : clusters of pixels that the folds were merged from; n for random folds
     """
 
     folds: NDArray[np.uint8]
+    n_folds: int
     w: float
     w_random: float
     n_clusters: int
@@ -102,10 +104,11 @@ def knndm_folds(train_xy: Array, predict_xy: Array, folds: int, rng: np.random.G
     is taken whose folds make W = ∫ |G_j*(r) - G_ij(r)| dr smallest, where G_j* is the distribution of the
     distance from a pixel to the nearest one of another fold, and G_ij from a pixel to be predicted to the
     nearest training pixel (Linnenbrink et al. 2024, doi:10.5194/gmd-17-5897-2024). Both are taken at no more
-    than `HELD_OUT` pixels, but neighbours are sought among all of them. Random folds are a candidate too, and
-    come back at once when their held-out pixels are already as far on average as the map: clusters would only
-    put them farther, and chance would choose among the closest. CAST has a Kolmogorov-Smirnov test there.
-    Folds are kept even (`UNEVEN`), where CAST lets one hold half the pixels.
+    than `HELD_OUT` pixels, but neighbours are sought among all of them. Random folds come back when their
+    held-out pixels are already as far on average as the map: clusters would only put them farther, and chance
+    would choose among the closest. CAST has a Kolmogorov-Smirnov test there. Elsewhere they never do, however
+    close: pixels of one place would be held out and learnt from.
+    Folds are kept even (`UNEVEN`) where they can be; CAST lets one hold half the pixels.
 
     Examples
     --------
@@ -122,6 +125,7 @@ def knndm_folds(train_xy: Array, predict_xy: Array, folds: int, rng: np.random.G
     n = len(train)
     if not 2 <= folds <= min(255, n):
         raise ValueError(f"folds must be 2 to {min(255, n)} ({n} training pixels), not {folds}")
+    folds = max(min(folds, len(np.unique(train, axis=0))), 2)
     held_out = some_rows(n, HELD_OUT, rng)
     asked = predict[some_rows(len(predict), HELD_OUT, rng)]
     to_train = np.asarray(search_tree(train).query(asked)[0])
@@ -129,29 +133,32 @@ def knndm_folds(train_xy: Array, predict_xy: Array, folds: int, rng: np.random.G
     chance = (rng.permutation(n) % folds).astype(np.uint8)
     by_chance = other_fold_distances(train, chance, held_out)
     w_random = float(wasserstein_distance(by_chance, to_train))
-    random = Knndm(chance, w_random, w_random, n)
+    random = Knndm(chance, folds, w_random, w_random, n)
     if by_chance.mean() >= to_train.mean():
         return random
 
-    def closest(best: Knndm, numbers: Labels) -> Knndm:
+    def closest(best: Knndm | None, numbers: Labels, *, uneven: bool = False) -> Knndm | None:
         for wanted in numbers[numbers < n]:
             clusters = cluster(train, int(wanted), rng)
             found = int(clusters.max()) + 1
             if found < folds:
                 continue
             candidate = block_folds(clusters, folds, rng)
-            if not even(candidate, folds):
+            if not (uneven or even(candidate, folds)):
                 continue
             w = float(wasserstein_distance(other_fold_distances(train, candidate, held_out), to_train))
-            if w < best.w:
-                best = Knndm(candidate, w, w_random, found)
+            if best is None or w < best.w:
+                best = Knndm(candidate, folds, w, w_random, found)
         return best
 
     tried = geometric(folds, n, CANDIDATES)
-    best = closest(random, tried)
+    # Few places, or one that holds most pixels: uneven folds are the only ones there are.
+    best = closest(None, tried) or closest(None, tried, uneven=True)
+    if best is None:
+        return random
     place = int(np.searchsorted(tried, best.n_clusters))
     between = geometric(int(tried[max(place - 1, 0)]), int(tried[min(place + 1, len(tried) - 1)]), FINER)
-    return closest(best, between)
+    return closest(best, between) or best
 
 
 def geometric(low: int, high: int, many: int) -> Labels:

@@ -74,8 +74,8 @@ def _gd(gd: dict[str, Any]) -> dict[str, Any]:
 
 
 def _gbm(gbm: dict[str, Any]) -> dict[str, Any]:
-    """gbm on ndvi_40, and dismo's gbm.step on Anguilla with all of its predictors."""
-    kept = ("n_trees", "cv_deviance", "cv_auc", "test_auc", "contributions")
+    """gbm on ndvi_40; dismo's gbm.step on Anguilla with five seeds, and with the driver that lacks values."""
+    kept = ("n_trees", "cv_deviance", "cv_deviance_se", "cv_auc", "test_auc", "contributions")
     return {
         "versions": gbm["versions"],
         "ndvi_40_gaussian": {
@@ -85,7 +85,8 @@ def _gbm(gbm: dict[str, Any]) -> dict[str, Any]:
         "deterministic_bag1_numeric": {
             key: gbm["deterministic_bag1_numeric"][key] for key in ("settings", "initF", "train_error")
         },
-        "anguilla": {key: gbm["with_LocSed"][key] for key in kept},
+        "anguilla": [{key: run[key] for key in kept} for run in gbm["runs"]],
+        "anguilla_with_missing": {key: gbm["with_LocSed"][key] for key in kept},
     }
 
 
