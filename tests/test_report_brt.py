@@ -781,3 +781,22 @@ def test_the_terminal_shows_the_first_drivers_and_the_three_r2(width: int | None
     assert found is not None
     assert list(found["rank"]) == [1, 2, 3, 4, 5] * 3
     assert found["driver"][0] == share_rows(run, MODEL, "all")[0].name
+
+
+def test_trees_without_coordinates_that_predict_nothing_are_named() -> None:
+    said = warnings({"r2_holdout": -0.28, "r2_random": -0.08, "r2_block": np.nan})
+    assert said == [
+        "The trees predict held-out pixels no better than the mean does: what their shares, curves and "
+        "interactions show is chance."
+    ]
+    assert warnings({"r2_holdout": -0.1, "r2_random": 0.2}) == []
+
+
+def test_of_one_driver_there_is_nothing_to_say() -> None:
+    assert findings([row_of("TEM", 1.0)], []) == []
+
+
+def test_random_knndm_folds_are_not_called_those_of_the_map() -> None:
+    fit = {"r2_random": 0.5, "r2_knndm": 0.5, "message": "kNNDM folds are random: why"}
+    assert KNNDM not in reading([], [], fit, set())
+    assert KNNDM in reading([], [], {**fit, "message": ""}, set())

@@ -141,7 +141,9 @@ class BrtSection:
 def _swarm_words(run: RunTables, model: str, stratum: str) -> str:
     rows = run.rows("shap_values", model=model, stratum=stratum)
     pixels = Counter(text(r.get("driver")) for r in rows if finite(r.get("value")) is not None)
-    return swarm_caption(max(pixels.values()), DOTS, len(pixels), SWARMS)
+    sampled = [r.get("n") for r in run.rows("importance", model=model, stratum=stratum, measure="shap")]
+    known = [n for value in sampled if (n := finite(value)) is not None]
+    return swarm_caption(int(max(known, default=0)) or max(pixels.values()), DOTS, len(pixels), SWARMS)
 
 
 def _folds(rows: list[Row], *, pooled: bool) -> list[tuple[str, str, Row]]:

@@ -10,7 +10,7 @@ from drivers.report.brt_rows import MEASURES, PairRow, Settings, ShareRow, Simpl
 from drivers.report.geodetector_rows import finite
 from drivers.report.geodetector_wording import listed
 from drivers.report.numbers import coefficient, count, is_missing, number, percent
-from drivers.report.run_tables import Row
+from drivers.report.run_tables import Row, text
 
 SAID = {
     "gain": "relative influence",
@@ -103,6 +103,12 @@ def warnings(fit: Row) -> list[str]:
             "For other spatial blocks the trees predict no better than the mean: their shares and curves "
             "describe these pixels and do not carry over."
         )
+    others = [r2 for scheme in SCHEMES if (r2 := finite(fit.get(f"r2_{scheme}"))) is not None]
+    if block is None and others and max(others) <= 0:
+        found.append(
+            "The trees predict held-out pixels no better than the mean does: what their shares, curves and "
+            "interactions show is chance."
+        )
     if inside is not None and inside < APPLICABLE:
         found.append(
             f"Only {percent(inside)} of the pixels lie inside the area of applicability: the others are "
@@ -117,6 +123,8 @@ def findings(rows: Sequence[ShareRow], pairs: Sequence[PairRow]) -> list[str]:
     known = [r for r in rows if lead in r.shares]
     if not known:
         return [NO_SHARES]
+    if len(known) == 1:
+        return _strongest(pairs)
     best = known[0]
     said = f"{best.name} leads with {percent(best.shares[lead])} of {SAID[lead]}"
     others = {
@@ -174,6 +182,8 @@ def simplification(found: Simplified | None, fit: Row) -> list[str]:
     if found is None:
         return []
     many, total = len(found.dropped), found.total
+    if total == 1:
+        return []
     if not many:
         return [f"None of {total} drivers could be dropped."]
     names = list(found.dropped)
@@ -255,7 +265,8 @@ def reading(
 ) -> list[str]:
     """How to read the section: a sentence each on what its numbers are, and no others."""
     found = [NO_BLOCKS if finite(fit.get("r2_block")) is None else BLOCKS]
-    found += [KNNDM] if finite(fit.get("r2_knndm")) is not None else []
+    matched = "kNNDM folds are random" not in text(fit.get("message"))  # else the message says what they are
+    found += [KNNDM] if matched and finite(fit.get("r2_knndm")) is not None else []
     measures = {m for r in (*rows, *groups) for m in r.shares}
     found += [GAIN] if "gain" in measures else []
     found += [SPREAD] if any(r.spread is not None for r in rows) else []
