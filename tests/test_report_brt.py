@@ -618,7 +618,7 @@ def test_the_page_of_trees_with_all_options() -> None:
         "them; the holdout had no part in it.",
         "side of the spatial blocks12 346 units of the coordinates",
         "Drivers that were dropped 4 of 18",
-        "Every dot is one of 300 of 1 600 sampled pixels: right of 0",
+        "Every dot is one of 300 of 2 000 sampled pixels: right of 0",
         "SHAP is on 2 000 pixels, with a standard error of",
         KNNDM,
         SHAP_PAIRS + "; here on 500 pixels.",
