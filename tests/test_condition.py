@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from drivers.spec.canonical import canonical
@@ -120,6 +120,7 @@ def test_canonical_text_reads_back_the_same(text: str) -> None:
 WORDS = st.lists(st.sampled_from([*"ab.<>=!&|+-*/()'\"`\n 01", "and ", "or ", "not ", "<=", "=="]))
 
 
+@example("#\x1f")
 @given(st.text() | WORDS.map("".join))
 def test_any_text_is_read_or_refused(text: str) -> None:
     with contextlib.suppress(Refused):

@@ -113,7 +113,7 @@ class Language:
             return "a backtick is not closed"
         if found in "'\"":
             return "a quote is not closed" if self.quotes else f"{self.title} holds no quoted text"
-        shown = found if found.isprintable() else f"U+{ord(found):04X}"
+        shown = "".join(c if c.isprintable() else f"U+{ord(c):04X}" for c in found)
         return f"`{shown}` has no meaning in {self.title}"
 
 

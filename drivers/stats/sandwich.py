@@ -1,0 +1,282 @@
+"""Standard errors that hold when pixels of a block are alike, from the moments of blocks.
+
+The cluster-robust covariance needs of each block only X'X and X'y (Liang & Zeger 1986,
+doi:10.1093/biomet/73.1.13), so it costs blocks × columns², whatever the number of pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivers.stats.block_moments import BlockMoments
+from drivers.stats.linear import ALIASED
+
+Array = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+Correction = Literal["CR0", "CR1", "CR2"]
+"""`CR0`: none. `CR1`: times G/(G - 1) · (n - 1)/(n - k), as Stata and statsmodels do. `CR2`: unbiased if
+pixels were independent (Bell & McCaffrey 2002); wider where few blocks decide a coefficient."""
+
+FEWEST_FOR_ERRORS = 2
+"""Blocks: the scores of one block add up to nil, whatever the error."""
+
+WHOLLY_IN_ONE = 1e-10
+"""Where one block leaves less than this share of a direction to all others (a class that occurs in it alone),
+its residuals along that direction are nil by construction and are left at that."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sandwich:
+    """Coefficients of several equations with their joint cluster-robust covariance; E slopes in all.
+
+    Attributes
+    ----------
+    coefficients, standardised : slopes, raw and per standard deviations, shape (E,), by equation
+    influence : what each block adds to each slope's error, small-sample factor included, shape (G, E)
+    std_influence : the same of the standardised slopes, with the standard deviations estimated too
+    df : degrees of freedom of the t of each slope, shape (E,)
+    labels : which block each row of the influences is, shape (G,)
+    borders : weights between blocks, shape (G, G); None where blocks count as independent
+
+    Notes
+    -----
+    A smooth function of the slopes with gradient g has the influence `influence @ g`, and from that its error
+    by `influence_errors`. That is √(g'Vg) of `covariance`; but with borders V need not be positive definite.
+    """
+
+    coefficients: Array
+    standardised: Array
+    influence: Array
+    std_influence: Array
+    df: Array
+    labels: Codes
+    borders: Array | None = None
+
+    @cached_property
+    def covariance(self) -> Array:
+        """Joint covariance of the raw slopes of all equations, shape (E, E)."""
+        return _spanned(self.influence, self.borders)
+
+    @cached_property
+    def std_covariance(self) -> Array:
+        """Joint covariance of the standardised slopes of all equations, shape (E, E)."""
+        return _spanned(self.std_influence, self.borders)
+
+    @property
+    def std_error(self) -> Array:
+        """Standard errors of the raw slopes, shape (E,)."""
+        return influence_errors(self.influence, self.borders)
+
+
+def sandwich(
+    blocks: BlockMoments,
+    equations: Sequence[tuple[int, Sequence[int]]],
+    *,
+    correction: Correction = "CR1",
+    effective_df: bool = False,
+    borders: Array | None = None,
+) -> Sandwich:
+    """Least squares of several equations, with a covariance that lets pixels of one block be alike.
+
+    Parameters
+    ----------
+    blocks : moments of the G blocks
+    equations : (response, predictors) as columns; an intercept is in each
+    correction : for few blocks
+    effective_df : t on as many degrees of freedom as the blocks that decide a slope, instead of G - 1
+    borders : counts what neighbours share too (`border_weights`), shape (G, G); implies `effective_df`
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        predictors are collinear, or a column does not vary or is not finite; ask `linear.aliased` which
+
+    Notes
+    -----
+    V = M Σ_g s_g s_g' M with M = (X'X)⁻¹ and s_g = X_g'(y_g - X_g b) = (X'y)_g - (X'X)_g b. Scores of all
+    equations belong to the same blocks, so they have one joint covariance. For `CR1` (Cameron & Miller 2015,
+    doi:10.3368/jhr.50.2.317) each equation has its own k, and two equations the root of both factors.
+    `CR2` takes (I - H_gg)^(-1/2) e_g for e_g; since X'f(XMX') = f(X'XM)X' it needs no rows either (Bell &
+    McCaffrey 2002, Survey Methodology 28:169; Pustejovsky & Tipton 2018, doi:10.1080/07350015.2016.1247004).
+    t on G - 1 degrees of freedom: Cameron, Gelbach & Miller (2008, doi:10.1162/rest.90.3.414).
+    With `borders` K, V = M Σ_gh K_gh s_g s_h' M (Conley 1999, doi:10.1016/S0304-4076(98)00084-0).
+    With fewer than two blocks, all that is about errors is NaN. The rank of V is below G.
+
+    Examples
+    --------
+    >>> y, x = np.array([[1.0, 2.5, 2.0, 4.5, 4.0, 7.0], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]])
+    >>> fit = sandwich(block_moments(np.array([y, x]), np.array([0, 0, 1, 1, 2, 2])), [(0, [1])])
+    >>> fit.coefficients.round(6).tolist(), fit.std_error.round(6).tolist(), fit.df.tolist()
+    ([1.057143], [0.118974], [2.0])
+    """
+    parts = [_equation(blocks, y, x, correction, effective_df, borders) for y, x in equations]
+    none = (
+        np.zeros(0),
+        np.zeros(0),
+        np.zeros((blocks.n_blocks, 0)),
+        np.zeros((blocks.n_blocks, 0)),
+        np.zeros(0),
+    )
+    joined = [np.concatenate([part[i] for part in [*parts, none]], axis=-1) for i in range(5)]
+    return Sandwich(joined[0], joined[1], joined[2], joined[3], joined[4], blocks.labels, borders)
+
+
+def border_weights(row: Codes, column: Codes) -> Array:
+    """Weights of products of scores between blocks: 1 across a side, 1/2 across a corner, shape (G, G).
+
+    Parameters
+    ----------
+    row, column : place of each block on the grid of blocks, shape (G,)
+
+    Notes
+    -----
+    Pixels on two sides of a border are as alike as any neighbours. The variance from blocks of side L, which
+    leaves them out, is too small by about c/L; from blocks of side 2L, averaged over their four positions
+    (weights 1/2 and 1/4), by c/2L; twice the second less the first is free of c (Politis & Romano 1995,
+    doi:10.1111/j.1467-9892.1995.tb00223.x).
+
+    Examples
+    --------
+    >>> border_weights(np.array([0, 0, 1, 5]), np.array([0, 1, 1, 5]))[0].tolist()
+    [1.0, 1.0, 0.5, 0.0]
+    """
+    apart = np.array([np.abs(v[:, None] - v) for v in (row, column)])
+    near = np.maximum(1.0 - apart / 2.0, 0.0).prod(axis=0)
+    return np.asarray(2.0 * near - np.eye(len(row)))
+
+
+def influence_errors(influence: Array, borders: Array | None = None) -> Array:
+    """Standard errors of m numbers from what each block adds to them, shape (G, m) to (m,).
+
+    With `borders` the sum of products can come out negative; the blocks by themselves then stand.
+    """
+    own = (influence**2).sum(axis=0)
+    if borders is None:
+        return np.asarray(np.sqrt(own))
+    across = (influence * (borders @ influence)).sum(axis=0)
+    return np.asarray(np.sqrt(np.where(across > 0, across, own)))
+
+
+@dataclass(frozen=True, slots=True)
+class SmallSample:
+    """How far a variance over blocks can be trusted; arrays have shape (m,).
+
+    Attributes
+    ----------
+    bias : its expectation as a share of the variance it estimates
+    df : degrees of freedom of the t that it makes
+    """
+
+    bias: Array
+    df: Array
+
+
+def small_sample(shares: Array, borders: Array | None = None) -> SmallSample:
+    """Bias and degrees of freedom of a variance from scores of blocks that add up to nil.
+
+    Parameters
+    ----------
+    shares : the share d_g of each block in the variance if pixels were independent, shape (G, m)
+    borders : as `sandwich`, K
+
+    Notes
+    -----
+    Scores with variances d and nil sum have the covariance Q = diag(d) - dd'/D, D = Σ d; a quadratic form K
+    in them has bias tr KQ / D and df = (tr KQ)² / tr KQKQ (Satterthwaite 1946, doi:10.2307/3002019). Without
+    borders and with equal blocks that is 1 - 1/G and G - 1; with unequal ones about the effective number of
+    clusters less one (Carter, Schnepel & Steigerwald 2017, doi:10.1162/REST_a_00639).
+
+    Examples
+    --------
+    >>> found = small_sample(np.ones((10, 1)))
+    >>> found.bias.round(12).tolist(), found.df.round(12).tolist()
+    ([0.9], [9.0])
+    """
+    with np.errstate(all="ignore"):
+        d = shares / shares.sum(axis=0)
+        across, squared = (d, d) if borders is None else (borders @ d, borders**2 @ d)
+        total = (d * across).sum(axis=0)
+        spread = (d * squared).sum(axis=0) - 2.0 * (d * across**2).sum(axis=0) + total**2
+        return SmallSample(1.0 - total, (1.0 - total) ** 2 / spread)
+
+
+def _spanned(influence: Array, borders: Array | None) -> Array:
+    return np.asarray(influence.T @ (influence if borders is None else borders @ influence))
+
+
+def _equation(
+    blocks: BlockMoments,
+    response: int,
+    predictors: Sequence[int],
+    correction: Correction,
+    effective_df: bool,
+    borders: Array | None,
+) -> tuple[Array, Array, Array, Array, Array]:
+    """Slopes, standardised slopes, their influences, and df, of one equation."""
+    x, g, k = np.asarray(predictors, dtype=np.intp), blocks.n_blocks, len(predictors)
+    root = _root_of_inverse(blocks, response, x)
+    index = np.append(0, x + 1)
+    inner = blocks.products[:, index[:, None], index]
+    to_response = blocks.products[:, index, response + 1]
+    slopes = root @ (root.T @ to_response.sum(axis=0))
+    unit = blocks.scale[response] / blocks.scale[x]
+    if g < FEWEST_FOR_ERRORS:
+        unknown = np.full((g, k), np.nan)
+        return slopes[1:] * unit, slopes[1:], unknown, unknown, np.full(k, np.nan)
+    shares = root.T @ inner @ root  # L'(X'X)_g L: eigenvalues in [0, 1], adding up to I over blocks
+    along = (to_response - inner @ slopes) @ root
+    if correction == "CR2":
+        along = (_inverse_root(shares) @ along[:, :, None])[:, :, 0]
+    trust = small_sample(np.einsum("gij,ki,kj->gk", shares, root, root)[:, 1:], borders)
+    factor = np.sqrt(_factor(correction, trust, blocks, k, borders))
+    influence = factor * (along @ root.T)[:, 1:]
+    # d ln(s_x / s_y): squares in units of their own mean square; the block's weight cancels.
+    squares = np.diagonal(blocks.products, axis1=1, axis2=2) / blocks.whole.weight
+    spread = 0.5 * (squares[:, x + 1] - squares[:, response + 1, None])
+    std_influence = influence + factor * slopes[1:] * spread
+    freedom = trust.df if effective_df or borders is not None else np.full(k, float(g - 1))
+    return slopes[1:] * unit, slopes[1:], influence * unit, std_influence, freedom
+
+
+def _factor(
+    correction: Correction, trust: SmallSample, blocks: BlockMoments, k: int, borders: Array | None
+) -> Array | float:
+    """What a variance is multiplied by, one or one per slope."""
+    g, n = blocks.n_blocks, int(blocks.rows.sum())
+    if correction == "CR0":
+        return 1.0
+    own = 1.0 - 1.0 / g
+    few = np.asarray(own if borders is None else trust.bias)
+    if correction == "CR2":
+        return np.asarray(own / few)  # each block by itself is unbiased already
+    return np.asarray((n - 1) / (n - k - 1) / few if n > k + 1 else np.nan)
+
+
+def _root_of_inverse(blocks: BlockMoments, response: int, x: NDArray[np.intp]) -> Array:
+    """A root L of M = L L' = (X'X)⁻¹ in scaled columns, intercept first, shape (k + 1, k + 1)."""
+    used = np.append(x, response)
+    if not blocks.n_blocks:
+        raise np.linalg.LinAlgError("no rows")
+    if blocks.whole.constant[used].any() or not np.isfinite(np.diag(blocks.whole.cross)[used]).all():
+        raise np.linalg.LinAlgError("a column does not vary, or is not finite")
+    index, weight = np.append(0, x + 1), float(blocks.whole.weight)
+    lower = np.linalg.cholesky(blocks.total[index[:, None], index] / weight)
+    if np.any(np.diag(lower) ** 2 < ALIASED):
+        raise np.linalg.LinAlgError("collinear columns")
+    return np.asarray(np.linalg.inv(lower).T / math.sqrt(weight))
+
+
+def _inverse_root(shares: Array) -> Array:
+    """(I - H_g)^(-1/2) of every block, shape (G, k + 1, k + 1); generalised where a block is all there is."""
+    values, vectors = np.linalg.eigh(shares)
+    left = 1.0 - values
+    power = np.where(left > WHOLLY_IN_ONE, np.maximum(left, WHOLLY_IN_ONE) ** -0.5, 0.0)
+    return np.asarray((vectors * power[:, None, :]) @ np.swapaxes(vectors, 1, 2))
