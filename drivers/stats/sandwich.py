@@ -112,6 +112,7 @@ def sandwich(
 
     Examples
     --------
+    >>> from drivers.stats.block_moments import block_moments
     >>> y, x = np.array([[1.0, 2.5, 2.0, 4.5, 4.0, 7.0], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]])
     >>> fit = sandwich(block_moments(np.array([y, x]), np.array([0, 0, 1, 1, 2, 2])), [(0, [1])])
     >>> fit.coefficients.round(6).tolist(), fit.std_error.round(6).tolist(), fit.df.tolist()
