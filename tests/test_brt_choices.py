@@ -12,10 +12,11 @@ from test_brt import LEAN, QUICK, pixels, trees
 import drivers as dr
 from drivers.errors import SpecError
 from drivers.methods import METHODS, boosting
-from drivers.methods.boosting import Pixels, Setting
+from drivers.methods.boosting import Pixels, Setting, grow_forest
 from drivers.methods.brt_result import BrtResult
 from drivers.methods.cross_validation import BATCH, FoldedPixels, cross_validate
 from drivers.spec import Vocabulary, bind, model_from_text
+from drivers.stats.forest import forest_from_json, relative_influence
 from drivers.table import make_partition, pixel_table_from_frame
 
 SEARCH = {"tune": {"trials": 6}, "n_trees": 40, "folds": 5}
@@ -135,6 +136,16 @@ def test_folds_that_are_given_up_leave_no_predictions() -> None:
     assert told == list(range(BATCH))
     assert len(found.forests) == BATCH
     np.testing.assert_array_equal(np.isnan(found.predicted), some.folds >= BATCH)
+
+
+def test_influence_is_that_of_the_trees_as_arrays() -> None:
+    pixels_ = folded().pixels
+    forest = grow_forest(pixels_, Setting(3, 0.1, 0.5, 5, 1), 60)
+    for n_trees in (10, 60):
+        want = relative_influence(forest_from_json(forest.model(), n_trees), 3)
+        np.testing.assert_allclose(forest.influence(n_trees), want, atol=1e-6)
+    flat = grow_forest(pixels_, Setting(3, 0.1, 0.5, 500, 1), 5)
+    assert flat.influence(5).tolist() == [0, 0, 0]
 
 
 def test_matrices_serve_every_setting() -> None:

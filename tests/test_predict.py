@@ -20,7 +20,7 @@ import xarray as xr
 
 import drivers as dr
 from drivers.methods import METHODS, predicted_table, predictor, raster_cells
-from drivers.methods.boosting import Pixels, Setting, grow_forest
+from drivers.methods.boosting import Pixels, Setting, between_values, grow_forest
 from drivers.methods.driver_sample import DriverTable, Levels
 from drivers.methods.forest_file import AREA, FORMAT, TREES, WORDS
 from drivers.methods.learnt import Learnt
@@ -56,7 +56,7 @@ def forest(formula: str, data: pd.DataFrame, family: str = "gaussian", stratum: 
     matrix = TreeScale.of(sample).matrix(sample.drivers)
     flags = tuple(isinstance(d, Levels) for d in sample.drivers)
     seen = Pixels(matrix, flags, sample.response, None, family)
-    grown = grow_forest(seen, Setting(4, 0.1, 0.5, 5, 1), 40)
+    grown = between_values(grow_forest(seen, Setting(4, 0.1, 0.5, 5, 1), 40), seen.matrix)
     folds = np.arange(sample.n) % 4
     area = fit_applicability(matrix.astype(float), np.arange(1.0, 1.0 + len(flags)), folds, flags)
     made = Predictor.of(model, stratum, sample, grown, area, Learnt.of(model, table))

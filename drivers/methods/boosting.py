@@ -154,6 +154,12 @@ class Grown:
             parts = list(pool.map(some, np.array_split(matrix, min(WORKERS, max(len(matrix), 1)))))
         return np.concatenate(parts) * self.spread
 
+    def influence(self, n_trees: int) -> Array:
+        """Share of each driver in the gain of all splits of the first trees, shape (d,); 0 without splits."""
+        found = self.booster[:n_trees].get_score(importance_type="total_gain")
+        gain = np.array([found.get(f"f{j}", 0.0) for j in range(len(self.types))], dtype=np.float64)
+        return gain / (gain.sum() or 1.0)
+
     def model(self) -> dict[str, Any]:
         """The trees as xgboost writes them in JSON."""
         made: dict[str, Any] = json.loads(bytes(self.booster.save_raw("json")))
@@ -303,11 +309,10 @@ def grow_forest(pixels: Pixels, setting: Setting, n_trees: int) -> Grown:
     """A forest of so many trees on all of the pixels."""
     growing = Growing(Training.of(pixels), setting)
     growing.grow(n_trees)
-    grown = growing.grown()
-    return replace(grown, booster=between_values(grown, pixels.matrix))
+    return growing.grown()
 
 
-def between_values(grown: Grown, matrix: NDArray[np.float32]) -> xgb.Booster:
+def between_values(grown: Grown, matrix: NDArray[np.float32]) -> Grown:
     """The forest with every threshold moved to the middle between two values of its pixels, as gbm has it.
 
     xgboost's thresholds are values of pixels; a map in single precision, or a table with fewer digits, would
@@ -332,4 +337,4 @@ def between_values(grown: Grown, matrix: NDArray[np.float32]) -> xgb.Booster:
         tree["split_conditions"] = limits.tolist()
     moved = xgb.Booster({"nthread": 1})
     moved.load_model(bytearray(json.dumps(model).encode()))
-    return moved
+    return replace(grown, booster=moved)

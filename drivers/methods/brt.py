@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers.errors import FitError
-from drivers.methods.boosting import Pixels, grow_forest
+from drivers.methods.boosting import Pixels, between_values, grow_forest
 from drivers.methods.brt_result import BrtResult
 from drivers.methods.cross_validation import FoldedPixels
 from drivers.methods.driver_sample import DriverSample, DriverTable, Levels, own_stream, power_of_two
@@ -105,7 +105,7 @@ class BrtFitter:
                 parts.now("kNNDM folds")
                 validations.append(settled.on_folds("knndm", matched.folds, matched.n_folds, parts))
         parts.now("all pixels")
-        grown = grow_forest(pixels, setting, chosen.n_trees)
+        grown = between_values(grow_forest(pixels, setting, chosen.n_trees), pixels.matrix)
         parts.finished()
         notes += _cautions(validations, pixels, options, chosen.n_trees)
         far = folds if blocks is None else blocks.folds

@@ -156,7 +156,7 @@ def read_forest(of: Reading, options: BrtOptions, rng: np.random.Generator, part
     forest = forest_from_json(of.grown.model(), of.grown.n_trees)
     boxes, width = leaf_boxes(forest), len(drivers)
     gain = relative_influence(forest, width)
-    folds = [relative_influence(forest_from_json(f.model(), cv.n_trees), width) for f in cv.forests]
+    folds = [forest.influence(cv.n_trees) for forest in cv.forests]
     measures, shown = [_summed("gain", gain, np.array(folds), members)], None
     parts.now("SHAP values")
     if options.shap_pixels:

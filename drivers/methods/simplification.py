@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from drivers.methods.boosting import Setting
 from drivers.methods.cross_validation import CrossValidated, FoldedPixels, cross_validate
 from drivers.progress import Parts
-from drivers.stats.forest import forest_from_json, relative_influence
 from drivers.stats.scores import pooled_scores
 
 Rows = NDArray[np.intp]
@@ -75,7 +74,8 @@ def simplify(folded: FoldedPixels, setting: Setting, found: CrossValidated, part
     best, budget = found, (len(kept) - 1) * folded.n_folds
     while len(kept) > 1:
         parts.now(f"fewer drivers: {len(kept) - 1} of {pixels.matrix.shape[1]}")
-        last = int(np.argmin(_influence(best, len(kept))))
+        shares = np.array([forest.influence(found.n_trees) for forest in best.forests])
+        last = int(np.argmin(shares.mean(axis=0)))
         rest = np.delete(kept, last)
         fewer = FoldedPixels(pixels.columns(rest), folded.folds, folded.n_folds)
         tried = cross_validate(fewer, setting, n_trees=found.n_trees, max_trees=found.n_trees, parts=parts)
@@ -90,12 +90,6 @@ def simplify(folded: FoldedPixels, setting: Setting, found: CrossValidated, part
         kept, best = rest, tried
     parts.finished(budget)
     return Simplified(_last_chosen(steps), kept, deviance_se, best)
-
-
-def _influence(found: CrossValidated, width: int) -> NDArray[np.float64]:
-    forests = [forest_from_json(f.model(), found.n_trees) for f in found.forests]
-    mean: NDArray[np.float64] = np.array([relative_influence(f, width) for f in forests]).mean(axis=0)
-    return mean
 
 
 def _last_chosen(steps: Sequence[Step]) -> tuple[Step, ...]:
