@@ -345,7 +345,7 @@ def test_shap_interactions_are_both_halves_and_their_error_that_of_a_mean() -> N
     assert rows.value.iloc[0] == pytest.approx(both.mean(), rel=1e-6)
     assert rows.std_error.iloc[0] == pytest.approx(both.std(ddof=1) / np.sqrt(500), rel=1e-6)
     assert rows.n.iloc[0] == 500
-    np.testing.assert_allclose(phi.sum(axis=2), found.grown.contributions(matrix)[:, :-1], atol=2e-4)
+    np.testing.assert_allclose(phi.sum(axis=2), found.grown.contributions(matrix)[:, :-1], atol=1e-5)
 
 
 def test_importance_says_how_many_pixels_it_rests_on() -> None:

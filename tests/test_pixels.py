@@ -81,8 +81,10 @@ def test_a_row_per_pixel_of_the_table(project: Any, tmp_path: Path) -> None:
     assert written["trees.all.applicable"].dtype == "boolean"
     inside = written["trees.all.applicable"][known].astype(bool)
     assert inside.mean() == pytest.approx(done.table("fit").applicable[0])
-    assert ((written["trees.all.dissimilarity"][known] == 0).to_numpy() | data.y[known].notna()).all()
-    # A pixel is in the holdout or in the folds.
+    # Those that trained are like themselves; and a pixel is in the holdout or in the folds.
+    trained = written["trees.all.predicted_random"].notna()
+    assert (written["trees.all.dissimilarity"][trained] == 0).all()
+    assert (written["trees.all.dissimilarity"][known & ~trained] > 0).all()
     held = written["trees.all.predicted_holdout"].notna()
     assert (held ^ written["trees.all.predicted_random"].notna())[known].all()
 

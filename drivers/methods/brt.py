@@ -70,7 +70,6 @@ class BrtFitter:
         options, model = self._options, self._model
         sample = self._columns.sample(self._partition, stratum)
         pixels = self._pixels(sample)
-        asked = model.drivers
         notes = _remarks(sample, model.target.label)
         parts = Parts(reporter, self._parts(sample))
         rng = own_stream(self._seed, stratum.label)  # models are compared on the same folds
@@ -117,7 +116,6 @@ class BrtFitter:
             stratum=stratum.label,
             sample=sample,
             model=model,
-            asked=asked,
             grown=grown,
             validations=tuple(validations),
             trials=tuned.trials,

@@ -21,7 +21,7 @@ from drivers.methods.result import Importance, Summary, frame, importance_rows
 from drivers.methods.simplification import Simplified
 from drivers.methods.tree_scale import TreeScale
 from drivers.methods.tuning import Trial
-from drivers.spec.bound import Driver, DriverModel
+from drivers.spec.bound import DriverModel
 from drivers.table import PixelTable
 
 Array = NDArray[np.float64]
@@ -37,10 +37,8 @@ class BrtResult:
 
     stratum: str
     sample: DriverSample
-    """With the drivers that the forest uses."""
+    """With the drivers that the forest uses; the model's, less those that were dropped."""
     model: DriverModel
-    asked: tuple[Driver, ...]
-    """The drivers that were asked for; more than the sample's where some were dropped."""
     grown: Grown
     validations: tuple[Validation, ...]
     trials: tuple[Trial, ...]
@@ -51,10 +49,10 @@ class BrtResult:
     notes: tuple[str, ...] = ()
     method: str = field(default="brt", init=False)
 
-    @cached_property
+    @property
     def scale(self) -> TreeScale:
         """From the drivers to the numbers in the trees."""
-        return TreeScale.of(self.sample)
+        return self.predictor.scale
 
     @cached_property
     def predictor(self) -> Predictor:

@@ -112,7 +112,7 @@ def _trail(found: BrtResult, simplified: Simplified) -> list[Row]:
     """Which drivers were dropped, one a step."""
     rows = []
     for number, step in enumerate(simplified.steps):
-        driver = None if step.dropped is None else found.asked[step.dropped]
+        driver = None if step.dropped is None else found.model.drivers[step.dropped]
         rows.append(
             {
                 "step": number,

@@ -14,7 +14,7 @@ from drivers.methods.driver_sample import DriverSample, Levels
 from drivers.methods.neighbours import Folds
 from drivers.progress import Parts
 from drivers.spec.options import BrtOptions
-from drivers.stats.applicability import AllAlike, Applicability, fit_applicability
+from drivers.stats.applicability import AllAlike, Applicability, evenly, fit_applicability
 from drivers.stats.dependence import LeafBoxes, accumulated_effects, leaf_boxes, partial_dependence
 from drivers.stats.forest import forest_from_json, relative_influence
 from drivers.stats.friedman import Interactions, h_statistic
@@ -163,7 +163,7 @@ def read_forest(of: Reading, options: BrtOptions, rng: np.random.Generator, part
         rows = _spaced(pixels, options.shap_pixels, rng)
         phi = of.grown.contributions(pixels.matrix[rows])[:, :-1]
         measures += _shap(of.grown, pixels, rows, phi, cv, members, boxes)
-        few = _evenly(len(rows), SHOWN)
+        few = evenly(np.arange(len(rows)), SHOWN)
         shown = ShapValues(rows[few], phi[few])
     parts.finished()
     parts.now("permutations")
@@ -227,7 +227,7 @@ def _shap(
         summed = np.array([phi[:, m].sum(axis=1) for m in members]).reshape(len(members), len(phi)).T
         return mean_abs(phi), mean_abs(summed)
 
-    few = rows[_evenly(len(rows), FOLD_PIXELS)]
+    few = evenly(rows, FOLD_PIXELS)
     folds = [sizes(forest.contributions(pixels.matrix[few])[:, :-1]) for forest in cv.forests]
     spreads = [np.std([of[i].estimate for of in folds], axis=0, ddof=1) for i in (0, 1)]
     of_drivers, of_groups = (
@@ -253,11 +253,6 @@ def _shap_pairs(grown: Grown, pixels: Pixels, size: int, rng: np.random.Generato
         found = grown.interactions(pixels.matrix[rows[start : start + CROSSED_AT_ONCE]])
         both.append(found[:, *upper] + found[:, *upper[::-1]])
     return ShapPairs(np.column_stack(upper), mean_abs(np.concatenate(both)))
-
-
-def _evenly(n: int, most: int) -> Rows:
-    """At most so many of n places, at even steps."""
-    return np.arange(n) if n <= most else np.linspace(0, n - 1, most).round().astype(np.intp)
 
 
 def _permutation(

@@ -9,11 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers.methods.driver_sample import DriverSample, Levels, Numbers, power_of_two
+from drivers.stats.forest import single_precision
 
 Array = NDArray[np.float64]
-
-LARGEST = float(np.finfo(np.float32).max)
-"""The largest number of single precision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,5 +48,4 @@ class TreeScale:
             else (d.values - self.centre[j]) / self.unit[j]
             for j, d in enumerate(drivers)
         ]
-        matrix: NDArray[np.float32] = np.column_stack(columns).clip(-LARGEST, LARGEST).astype(np.float32)
-        return matrix
+        return single_precision(np.column_stack(columns))
