@@ -56,6 +56,21 @@ def test_a_search_finds_more_than_the_defaults_do() -> None:
     assert tuning.deviance[tuning.chosen].item() < 0.7 * tuning.deviance[0]
 
 
+def test_a_search_finds_the_number_of_trees_of_every_trial() -> None:
+    """Folds come in batches, and those of the second catch up with the first."""
+    options = {"n_trees": "auto", "max_trees": 1500, "folds": 10, "tune": {"trials": 5}}
+    tuning = searched(pixels(), **options)
+    assert len(tuning) == 5
+    assert tuning.n_trees.nunique() > 1
+    chosen = tuning[tuning.chosen].iloc[0]
+    fixed = {"learning_rate": chosen.learning_rate, "bag_fraction": chosen.bag_fraction}
+    grid = {**LEAN, **options, **fixed, "tree_complexity": int(chosen.tree_complexity), "tune": None}
+    alone = dr.fit("y ~ x + z + zone", pixels(), method="brt", seed=1, options=grid)
+    assert isinstance(alone, BrtResult)
+    assert alone.grown.n_trees == chosen.n_trees
+    assert pd.DataFrame(alone.records["tuning"]).deviance[0] == pytest.approx(chosen.deviance)
+
+
 def test_hopeless_settings_are_given_up_after_some_folds() -> None:
     tuning = searched(pixels(), folds=10, tune={"trials": 12})
     assert set(tuning.folds) <= {BATCH, 2 * BATCH, 10}

@@ -7,12 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.optimize import minimize_scalar
 from scipy.stats import mannwhitneyu
 
 from drivers.stats.scores import (
     DOMAINS,
-    explained_deviance,
     fold_scores,
     mean_deviance,
     pooled_scores,
@@ -149,41 +147,13 @@ def test_deviances_are_their_closed_forms(seed):
 def test_deviances_weigh_pixels_like_repetitions(seed, family):
     y, mu = draw(family, seed)
     times = np.random.default_rng(seed).integers(0, 3, 60)
-    for score in (mean_deviance, explained_deviance):
-        repeated = score(np.repeat(y, times), np.repeat(mu, times), family, level=0.3)
-        assert score(y, mu, family, times, level=0.3) == pytest.approx(repeated)
-
-
-@given(seeds, st.sampled_from(FAMILIES))
-def test_explained_deviance_is_against_the_best_constant(seed, family):
-    y, mu = draw(family, seed)
-    best = minimize_scalar(
-        lambda c: mean_deviance(y, np.full(60, c), family, level=0.3),
-        bounds=(max(y.min(), 1e-3), min(y.max(), 0.999) if family == "binomial" else y.max()),
-        method="bounded",
-        options={"xatol": 1e-9},
-    )
-    null, mine = best.fun, mean_deviance(y, mu, family, level=0.3)
-    if family == "quantile":
-        # Linear between the responses, so that one of them is best.
-        null = min(mean_deviance(y, np.full(60, c), family, level=0.3) for c in y)
-    if family == "poisson":
-        exact = unit_deviance(y, y * 0.0 + 1.0, family).mean() - mean_deviance(y, y * 0.0 + 1.0, family)
-        null, mine = null + exact, mine + exact
-    assert explained_deviance(y, mu, family, level=0.3) == pytest.approx(1.0 - mine / null, abs=1e-5)
-
-
-@given(seeds)
-def test_explained_deviance_of_a_gaussian_is_r2(seed):
-    y, mu = draw("gaussian", seed)
-    assert explained_deviance(y, mu, "gaussian") == pytest.approx(pooled_scores(y, mu).r2)
+    repeated = mean_deviance(np.repeat(y, times), np.repeat(mu, times), family, level=0.3)
+    assert mean_deviance(y, mu, family, times, level=0.3) == pytest.approx(repeated)
 
 
 def test_edges_of_deviances():
     for family in FAMILIES:
         assert np.isnan(mean_deviance([], [], family))
-        assert np.isnan(explained_deviance([], [], family))
-        assert np.isnan(explained_deviance([1.0, 1.0], [0.5, 0.7], family))
         assert np.isnan(mean_deviance([np.nan, 1.0], [0.5, 0.5], family))
     assert mean_deviance([1.0, 0.0], [0.0, 0.0], "binomial") == np.inf
     assert mean_deviance([1.0, 0.0], [1.0, 0.0], "binomial") == 0.0

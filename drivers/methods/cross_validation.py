@@ -178,7 +178,7 @@ def _grow_all(folds: Sequence[_Fold], pool: ThreadPoolExecutor, max_trees: int, 
     All are looked at equally often: a fold that would stop early hides nothing of the others.
     """
     sizes = np.array([fold.pixels.n for fold in folds])
-    looks = PATIENCE + 1
+    looks = max(PATIENCE + 1, *(len(fold.losses) for fold in folds))  # those of a batch before are ahead
     while True:
         list(pool.map(lambda fold, looks=looks: fold.look(looks, max_trees), folds))
         mean = np.array([fold.losses for fold in folds]).T @ sizes

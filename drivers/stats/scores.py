@@ -179,34 +179,6 @@ def mean_deviance(
     return weighted_mean(unit_deviance(y, fit, family, level=level), w)
 
 
-def explained_deviance(
-    observed: ArrayLike,
-    predicted: ArrayLike,
-    family: Family,
-    weights: ArrayLike | None = None,
-    *,
-    level: float = 0.5,
-) -> float:
-    """Share of the deviance that predictions explain: 1 - D / D₀, D₀ of the best constant for these pixels.
-
-    R² for a gaussian response. The constant is the mean, for quantiles the quantile. NaN where D₀ is 0.
-    Parameters and errors as of `mean_deviance`.
-
-    Examples
-    --------
-    >>> round(explained_deviance([1.0, 2.0, 3.0, 6.0], [1.0, 2.0, 4.0, 4.0], "gaussian"), 9)
-    0.642857143
-    """
-    y, fit, w = aligned(observed, predicted, weights)
-    deviance = weighted_mean(unit_deviance(y, fit, family, level=level), w)
-    counted = y[w > 0.0]
-    if not len(counted) or counted.min() == counted.max():
-        return np.nan
-    constant = weighted_quantile(y, w, level) if family == "quantile" else weighted_mean(y, w)
-    null = weighted_mean(unit_deviance(y, np.full_like(y, constant), family, level=level), w)
-    return float(1.0 - deviance / null) if null > 0.0 else np.nan
-
-
 def unit_deviance(observed: Array, predicted: Array, family: Family, *, level: float = 0.5) -> Array:
     """Deviance D of each pixel, shape (n,): 0 for an exact prediction, inf where it excludes the response.
 
@@ -319,10 +291,3 @@ def weighted_mean(values: Array, weights: Array) -> float:
     if not counted.any():
         return np.nan
     return float((weights[counted] * values[counted]).sum() / weights[counted].sum())
-
-
-def weighted_quantile(values: Array, weights: Array, level: float) -> float:
-    """The least value with `level` of the weight, or more, at or below it: the constant of least loss."""
-    order = np.argsort(values, kind="stable")
-    share = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(share, level * share[-1])])
