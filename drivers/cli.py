@@ -1,4 +1,4 @@
-"""The command `drivers`: check, run, show, predict. Thin: it reads arguments, prints, and returns exit codes.
+"""The command `drivers`: check, table, run, show, compare, predict. Thin: arguments in, words out.
 
 0 every fit succeeded; 3 some fits failed; 2 the spec, a model file or the table is wrong; 1 a defect of ours.
 """
@@ -13,12 +13,16 @@ import typer
 from rich.console import Console
 
 from drivers import __version__, study
+from drivers.comparing_runs import compare_reports
 from drivers.errors import DriversError, Fault, TableError, propose
 from drivers.forests import read_forest
 from drivers.progress import reporting
 from drivers.report import read_report
 from drivers.report.numbers import count, number, percent
 from drivers.report.terminal import overview, print_to, terminal_table
+
+FALSE_DISCOVERIES = 0.05
+"""Share of false ones among the differences that are shown."""
 
 EXIT_WRONG_INPUT, EXIT_SOME_FAILED, EXIT_STOPPED = 2, 3, 130
 
@@ -74,6 +78,19 @@ def run(
 
 
 @app.command()
+def table(spec: Annotated[Path, typer.Argument(help="A table spec, specs/NAME.table.yaml.")]) -> None:
+    """Make a pixel table from rasters."""
+    from drivers.table_command import make_table, table_lines  # rasterio takes a second to import
+
+    try:
+        built = make_table(spec, reporting=reporting)
+    except KeyboardInterrupt:
+        _stopped()
+    for line in table_lines(built):
+        print(line)
+
+
+@app.command()
 def show(
     report: Annotated[Path, typer.Argument(help="A folder that `drivers run` wrote.")],
     table: Annotated[str | None, typer.Argument(help="A table, such as coefficients or effects.")] = None,
@@ -88,6 +105,29 @@ def show(
     if name not in found.tables:
         raise TableError(Fault(f"{report} has no table `{name}`", hint=propose(name, list(found.tables))))
     print_to(Console(), terminal_table(found.tables[name], name))
+
+
+@app.command()
+def compare(
+    run_a: Annotated[Path, typer.Argument(help="A folder that `drivers run` wrote.")],
+    run_b: Annotated[Path, typer.Argument(help="Another one: another region, or another period.")],
+    out: Annotated[Path | None, typer.Option(help="Folder for the tables, as CSV; must not exist.")] = None,
+) -> None:
+    """Compare two finished runs: every model and stratum that both have."""
+    found = compare_reports(run_a, run_b, out)
+    table = found.comparison
+    tested = table["p_value"].notna()
+    apart = table[tested & (table["p_adjusted"] < FALSE_DISCOVERIES)]
+    for note in found.notes:
+        print(f"note: {note}")
+    if len(apart):
+        print_to(Console(), terminal_table(apart.sort_values("p_adjusted", kind="stable"), "comparison"))
+    print(
+        f"{len(apart)} of {int(tested.sum())} tested differences remain at a false discovery rate of "
+        f"{FALSE_DISCOVERIES:.0%}; {int((~tested).sum())} numbers have no standard error to test with"
+    )
+    if out is not None:
+        print(f"Tables: {out}")
 
 
 @app.command()

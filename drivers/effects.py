@@ -6,20 +6,20 @@ start at it, none pass through it. Effects of a composite's member are its weigh
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import special
 
+from drivers.effect_errors import EffectErrors, block_errors, delta_errors, over_blocks
+from drivers.effect_graph import EffectGraph, effect_graph
 from drivers.methods.psem import PsemResult
 from drivers.methods.result import frame
-from drivers.pathways import Edge, GroupEffect, Pathways, find_pathways
-from drivers.stats.dsep import CONFIDENCE
+from drivers.methods.slope_errors import log_p_or_nan, quantile
+from drivers.pathways import GroupEffect, Pathways
+from drivers.stats.blas import one_blas_thread
 from drivers.stats.path_effects import (
     PathProducts,
     delta_error,
@@ -28,40 +28,9 @@ from drivers.stats.path_effects import (
     path_products,
     total_effects,
 )
-from drivers.stats.tails import log_p_t
 
 Array = NDArray[np.float64]
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class EffectGraph:
-    """A fitted model as edges with numbers, shape (E,) each; the variance has shape (E, E)."""
-
-    edges: tuple[Edge, ...]
-    raw: Array
-    std: Array
-    df: Array
-    variance: Array
-    responses: tuple[str, ...]
-    response_sd: dict[str, float]
-    group: dict[str, str]
-    """The group of every source; empty for none."""
-    columns: dict[str, int]
-    """The design column of every source that is not a composite."""
-    covariance: Array
-    """Covariance of the design columns."""
-
-    @property
-    def pathways(self) -> Pathways:
-        """Every effect that the edges make."""
-        members: dict[str, list[str]] = defaultdict(list)
-        for name in self.columns:
-            if self.group[name]:
-                members[self.group[name]].append(name)
-        groups = tuple((group, tuple(names)) for group, names in members.items())
-        composites = frozenset(self.group) - frozenset(self.columns)
-        return find_pathways(self.edges, self.responses, groups, composites)
 
 
 def effects(result: PsemResult) -> pd.DataFrame:
@@ -70,14 +39,18 @@ def effects(result: PsemResult) -> pd.DataFrame:
     Returns
     -------
     Columns driver, group, response, kind, via, estimate, std_estimate, std_error, conf_low, conf_high,
-    p_value. For each driver and response `direct` + every `indirect` = `total`; `total_indirect` is the sum
-    of the indirect ones. A group's row has no driver: its drivers move together by one standard
-    deviation along the direction of their total effect (`drivers.stats.path_effects.joint_effect`).
+    p_value, and what else the glossary lists. For each driver and response `direct` + every `indirect` =
+    `total`; `total_indirect` is the sum of the indirect ones. A group's row has no driver: its drivers move
+    together by one standard deviation along the direction of their total effect
+    (`drivers.stats.path_effects.joint_effect`).
 
     Notes
     -----
-    Errors are delta-method ones, √(g' V g); weights of composites are taken as given. The effect of a
-    single path coefficient keeps its t; products and sums are tested by the normal distribution.
+    Errors are of the kind that the model asks for. `classical`: the delta method, √(g' V g), with weights of
+    composites as given; `effective`: the same, and the error of a member's regression weight is in its
+    effects; `block`: blocks perturbed and drawn, with weights found anew. The effect of a single path
+    coefficient keeps its t; of products and sums, classical ones are tested by the
+    normal distribution, the others on the fewest degrees of freedom among their coefficients or the blocks.
 
     Examples
     --------
@@ -87,116 +60,125 @@ def effects(result: PsemResult) -> pd.DataFrame:
     >>> found[(found.driver == "z") & (found.response == "y")]["kind"].tolist()
     ['direct', 'indirect', 'total_indirect', 'total']
     """
-    return frame("effects", effect_records(result))
+    return frame("effects", effect_records(result)["effects"])
 
 
-def effect_records(result: PsemResult) -> list[Row]:
-    """The same as rows."""
+@one_blas_thread()
+def effect_records(result: PsemResult) -> dict[str, list[Row]]:
+    """The rows of effects.csv, and those of the tables that set all kinds of errors side by side."""
     graph = effect_graph(result)
     ways = graph.pathways
     raw = path_products(graph.raw, ways.walks)
-    rows = _driver_rows(graph, ways, raw)
+    rows, side_by_side = _driver_rows(result, graph, ways, raw)
+    others: list[Row] = []
     for source, response in ways.summed:
-        rows += _summed_rows(graph, source, response)
+        others += _summed_rows(graph, source, response)
     for joint in ways.groups:
-        rows += _group_rows(graph, joint, raw)
-    _test(rows)
+        others += _group_rows(graph, joint, raw)
+    _test(others)
     place = {response: i for i, response in enumerate(graph.responses)}
-    return sorted(rows, key=lambda row: place[row["response"]])
+    made = {"effects": sorted([*rows, *others], key=lambda row: place[row["response"]])}
+    return {**made, "effect_errors": side_by_side} if side_by_side else made
 
 
-def effect_graph(result: PsemResult) -> EffectGraph:
-    """The edges of a fitted model, in canonical order."""
-    fit, sample = result.fit, result.fit.sample
-    model, forms = fit.graph.model, fit.graph.forms
-    own = {}
-    for form in forms.values():
-        columns = sample.select([form]).columns
-        if len(columns) == 1 and not form.factors[0].categorical:
-            own[columns[0]] = form.label
-    edges: list[Edge] = []
-    raw, std, df = [], [], []
-    blocks: list[Array] = []
-    group: dict[str, str] = {}
-    places: dict[str, int] = {}
-
-    def source(column: int) -> str:
-        name = own.get(column, sample.label(column))
-        if column < sample.design.width:
-            places[name] = column
-            homes = {model.group_of(v) for v in sample.design.columns[column].term.variables}
-            group[name] = homes.pop() if len(homes) == 1 else ""
-        else:
-            group[name] = model.group_of(name)
-        return name
-
-    sd = sample.moments.sd
-    for weighting in fit.weightings:
-        whole = sd[sample.design.width + sample.composites.index(weighting.name)]
-        columns = weighting.columns
-        edges += [Edge(source(column), weighting.name, True) for column in columns]
-        raw.append(weighting.weights)
-        std.append(weighting.weights * sd[list(columns)] / whole)
-        df.append(np.full(len(columns), np.inf))
-        blocks.append(np.zeros((len(columns), len(columns))))
-    for e in fit.equations:
-        target = forms[e.equation.node].label
-        edges += [Edge(source(column), target, False) for column in e.selection.columns]
-        raw.append(e.coefficients)
-        std.append(e.standardised(sample, model.options.standardize))
-        df.append(e.df)
-        blocks.append(e.covariance)
-    variance = np.zeros((len(edges), len(edges)))
-    start = 0
-    for block in blocks:
-        stop = start + len(block)
-        variance[start:stop, start:stop] = block
-        start = stop
-    return EffectGraph(
-        tuple(edges),
-        np.concatenate([*raw, np.zeros(0)]),
-        np.concatenate([*std, np.zeros(0)]),
-        np.concatenate([*df, np.zeros(0)]),
-        variance,
-        tuple(forms[e.equation.node].label for e in fit.equations)[::-1],
-        {forms[e.equation.node].label: e.response_sd for e in fit.equations},
-        group,
-        places,
-        sample.moments.covariance,
-    )
-
-
-def _driver_rows(graph: EffectGraph, ways: Pathways, raw: PathProducts) -> list[Row]:
+def _driver_rows(
+    result: PsemResult, graph: EffectGraph, ways: Pathways, raw: PathProducts
+) -> tuple[list[Row], list[Row]]:
     """Every effect of a driver or composite: sums of products along its walks, all at once."""
     if not ways.effects:
-        return []
+        return [], []
     flat = np.array([w for effect in ways.effects for w in effect.walks], dtype=np.intp)
     starts = np.cumsum([0, *(len(effect.walks) for effect in ways.effects)])[:-1]
     estimate = np.add.reduceat(raw.products[flat], starts)
-    errors = delta_error(np.add.reduceat(raw.gradients[flat], starts, axis=0), graph.variance)
+    gradients = np.add.reduceat(raw.gradients[flat], starts, axis=0)
     std = np.add.reduceat(path_products(graph.std, ways.walks).products[flat], starts)
-    return [
+    blocks = over_blocks(result.fit, ways)
+    causal = np.array([not edge.member for edge in graph.edges])
+    single = ((gradients != 0).sum(axis=1) == 1) & causal[np.argmax(gradients != 0, axis=1)]
+    counted = _with_fixed_ends(graph, ways, raw, flat, starts)
+    found: dict[str, EffectErrors] = {
+        kind: delta_errors(
+            errors, kind, gradients if kind == "classical" else counted, single, estimate, std, blocks
+        )
+        for kind, errors in graph.errors.items()
+    }
+    if blocks is not None:
+        found["block"] = block_errors(blocks, found["block"], single, estimate, std)
+        if blocks.drawn is not None:
+            found["bootstrap"] = blocks.drawn
+    keys: list[Row] = [
         {
             "driver": effect.driver,
             "group": graph.group[effect.driver],
             "response": effect.response,
             "kind": effect.kind,
             "via": effect.via,
-            "estimate": float(estimate[i]),
-            "std_estimate": float(std[i]),
-            "std_error": float(errors[i]),
-            "df": _df(graph, ways, effect.walks),
         }
-        for i, effect in enumerate(ways.effects)
+        for effect in ways.effects
     ]
+    side_by_side = [
+        {**key, "errors": kind, **row}
+        for kind, errors in found.items()
+        for key, row in zip(keys, _numbers(estimate, std, errors), strict=True)
+    ]
+    chosen = found[graph.chosen]
+    if graph.chosen == "block" and "bootstrap" in found:
+        chosen = _with_limits(chosen, found["bootstrap"])
+    rows = [{**key, **row} for key, row in zip(keys, _numbers(estimate, std, chosen), strict=True)]
+    return rows, side_by_side if len(found) > 1 else []
 
 
-def _df(graph: EffectGraph, ways: Pathways, walks: Sequence[int]) -> float:
-    """The t of a coefficient for one causal step; the normal for products and sums."""
-    if len(walks) > 1:
-        return np.inf
-    causal = [i for i in ways.walks[walks[0]] if not graph.edges[i].member]
-    return float(graph.df[causal[0]]) if len(causal) == 1 else np.inf
+def _with_fixed_ends(
+    graph: EffectGraph,
+    ways: Pathways,
+    raw: PathProducts,
+    flat: NDArray[np.intp],
+    starts: NDArray[np.intp],
+) -> Array:
+    """Gradients of the effects, shape (m, E), where errors of regression weights are counted.
+
+    The path from a composite with regression weights to the response is 1 by construction, whatever the
+    weights: in the effect of a member it adds no error of its own.
+    """
+    gradients = raw.gradients.copy()
+    ends = {i for i, edge in enumerate(graph.edges) if (edge.source, edge.target) in graph.unit_paths}
+    for row, walk in enumerate(ways.walks):
+        if graph.edges[walk[0]].member and walk[-1] in ends:
+            gradients[row, walk[-1]] = 0.0
+    return np.asarray(np.add.reduceat(gradients[flat], starts, axis=0))
+
+
+def _with_limits(own: EffectErrors, drawn: EffectErrors) -> EffectErrors:
+    """Errors with the intervals of the draws, where these exist."""
+    limits = [
+        np.where(np.isfinite(theirs), theirs, mine)
+        for mine, theirs in zip(
+            (own.low, own.high, own.std_low, own.std_high),
+            (drawn.low, drawn.high, drawn.std_low, drawn.std_high),
+            strict=True,
+        )
+    ]
+    return EffectErrors(own.std_error, own.df, limits[0], limits[1], own.std_error_std, limits[2], limits[3])
+
+
+def _numbers(estimate: Array, std: Array, errors: EffectErrors) -> list[Row]:
+    """The cells of each effect's row."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistic = np.where(errors.std_error > 0, estimate / errors.std_error, np.nan)
+    cells = {
+        "estimate": estimate,
+        "std_estimate": std,
+        "std_error": errors.std_error,
+        "df": np.where(np.isinf(errors.df), np.nan, errors.df),
+        "p_value": np.exp(log_p_or_nan(statistic, errors.df)),
+        "conf_low": errors.low,
+        "conf_high": errors.high,
+        "std_estimate_error": errors.std_error_std,
+        "std_conf_low": errors.std_low,
+        "std_conf_high": errors.std_high,
+    }
+    columns = [values.tolist() for values in cells.values()]
+    return [dict(zip(cells, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def _test(rows: Sequence[Row]) -> None:
@@ -204,11 +186,9 @@ def _test(rows: Sequence[Row]) -> None:
     estimate = np.array([row["estimate"] for row in rows], dtype=np.float64)
     error = np.array([row["std_error"] for row in rows], dtype=np.float64)
     df = np.array([row.pop("df") for row in rows], dtype=np.float64)
-    level = 0.5 + CONFIDENCE / 2
-    normal = np.isinf(df)
-    half = np.where(normal, special.ndtri(level), special.stdtrit(np.where(normal, 1, df), level)) * error
+    half = quantile(df) * error
     with np.errstate(divide="ignore", invalid="ignore"):
-        p = np.where(error > 0, np.exp(log_p_t(estimate / error, df)), np.nan)
+        p = np.exp(log_p_or_nan(np.where(error > 0, estimate / error, np.nan), df))
     for row, width, value in zip(rows, half, p, strict=True):
         row.setdefault("conf_low", row["estimate"] - float(width))
         row.setdefault("conf_high", row["estimate"] + float(width))
@@ -246,8 +226,7 @@ def _summed_rows(graph: EffectGraph, source: str, response: str) -> list[Row]:
             "estimate": values[0],
             "std_estimate": values[1],
             "std_error": float(delta_error(g[None, :], graph.variance)[0]),
-            # As where paths are listed: a single coefficient keeps its t.
-            "df": float(graph.df[step][0]) if kind == "direct" and step.sum() == 1 else np.inf,
+            "df": float(graph.errors[graph.chosen].effect_df(g[None, :], graph.chosen)[0]),
         }
         for kind, values, g in kinds
     ]
@@ -272,9 +251,11 @@ def _group_rows(graph: EffectGraph, joint: GroupEffect, raw: PathProducts) -> li
         gradient = made.part_gradients[indirect].sum(axis=0)
         rows.append(("total_indirect", "", made.parts[indirect].sum(), gradient, list(indirect)))
     rows.append(("total", "", made.total, made.total_gradient, list(every)))
-    errors = delta_error(np.array([row[3] for row in rows]), graph.variance)
+    every_gradient = np.array([row[3] for row in rows])
+    errors = delta_error(every_gradient, graph.variance)
+    free = graph.errors[graph.chosen].effect_df(every_gradient, graph.chosen)
     found = []
-    for (kind, via, estimate, _, taken), error in zip(rows, errors, strict=True):
+    for (kind, via, estimate, _, taken), error, df in zip(rows, errors, free, strict=True):
         row = {
             "driver": "",
             "group": joint.group,
@@ -284,13 +265,13 @@ def _group_rows(graph: EffectGraph, joint: GroupEffect, raw: PathProducts) -> li
             "estimate": float(estimate),
             "std_estimate": float(estimate) / graph.response_sd[joint.response],
             "std_error": float(error),
-            "df": np.inf,
+            "df": float(df),
         }
         # The direction was chosen to make the length large, so its own z would reject too often: what is
         # tested is that every driver's effect is nil. Where they all rest on one coefficient (a composite)
         # that is the z test, and the interval holds; otherwise there is no interval to give.
         slopes = gradients[taken].sum(axis=0)
-        test = joint_test(parts[taken].sum(axis=0), slopes @ graph.variance @ slopes.T)
+        test = joint_test(parts[taken].sum(axis=0), slopes @ graph.variance @ slopes.T, float(df))
         row["p_value"] = float(np.exp(test.log_p))
         if test.df > 1:
             row["conf_low"] = row["conf_high"] = np.nan

@@ -21,13 +21,22 @@ class PixelWise(Protocol):
 
 
 def pixel_frame(
-    table: PixelTable, partition: Partition, results: Mapping[tuple[str, str], Result]
+    table: PixelTable,
+    partition: Partition,
+    results: Mapping[tuple[str, str], Result],
+    changed: pd.DataFrame | None = None,
 ) -> pd.DataFrame | None:
-    """A row per pixel of the table: its place, its strata, and the columns of all results.
+    """A row per pixel of the table: its place, its strata, and the columns of change and of all results.
 
     Strata of one family share a column, `MODEL.FAMILY.COLUMN`, such as `nep-trees.balance.fitted`: each pixel
     has the value of its own stratum. Where they overlap, each has its own, `MODEL.FAMILY=LEVEL.COLUMN`. The
     stratum of all pixels is the family `all`. A family with the name of a coordinate is `strata.NAME`.
+
+    Parameters
+    ----------
+    table, partition : the pixels and their strata
+    results : every fit that succeeded, by (model, stratum)
+    changed : columns of change over years, such as `NEP_sen_slope`, a row per pixel from 0
 
     Returns
     -------
@@ -45,11 +54,15 @@ def pixel_frame(
                 made[key] = pd.Series(pd.NA if found[name].dtype == bool else np.nan, index=range(table.n))
                 made[key] = made[key].astype("boolean" if found[name].dtype == bool else found[name].dtype)
             made[key].iloc[found.index] = found[name].to_numpy()
-    if not made:
+    if not made and (changed is None or not len(changed.columns)):
         return None
     places = {name: table.values(name) for name in (table.easting, table.northing) if name is not None}
     levels = {f"strata.{k}" if k in places else k: v for k, v in _levels(table.n, partition).items()}
-    return pd.DataFrame({**places, **levels, **made})
+    found = pd.DataFrame({**places, **levels, **made}, index=range(table.n))
+    if changed is None:
+        return found
+    first = len(places) + len(levels)
+    return pd.concat([found.iloc[:, :first], changed, found.iloc[:, first:]], axis="columns")
 
 
 def _family(partition: Partition, stratum: Stratum) -> str:

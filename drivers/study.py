@@ -15,14 +15,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from drivers.change import change_columns, check_change, run_change
+from drivers.compare import compare_strata
+from drivers.consensus import consensus
 from drivers.effects import effect_records
 from drivers.errors import FitError, Place
 from drivers.forests import save_forests
 from drivers.glossary import TABLES
 from drivers.importance import importance_records
+from drivers.maps import class_maps, metres_of, write_maps
 from drivers.methods import METHODS, Result
 from drivers.methods.psem import PsemResult
 from drivers.methods.result import frame
+from drivers.multiplicity import adjust
 from drivers.pixels import pixel_frame
 from drivers.progress import Reporter, Silent
 from drivers.report import RunTables, check_target, write_report
@@ -107,7 +112,12 @@ def run(
     warnings = table_warnings(study, table)
     wanted = asked(study, partition)
     silent: Reporting = lambda _: nullcontext(Silent())  # noqa: E731
-    with (reporting or silent)(sum(len(strata) for _, strata in wanted)) as reporter:
+    pieces = sum(len(strata) for _, strata in wanted) + (study.change is not None)
+    with (reporting or silent)(pieces) as reporter:
+        changed = run_change(study, table, partition, reporter)
+        warnings += changed.warnings
+        for name, of_change in changed.rows.items():
+            rows[name] += of_change
         for model, strata in wanted:
             fitter = METHODS[model.method](model, table, partition, study.seed)
             warnings += [f"model {model.name}: {warning}" for warning in fitter.warnings]
@@ -133,24 +143,64 @@ def run(
     if table.planted is not None:
         tables["planted"] = table.planted[list(TABLES["planted"])]
     meta = _meta(study, table, partition, warnings)
+    if study.change is not None:
+        meta["change"] = {**changed.facts, "metres": metres_of(table)}
+    if study.fits:
+        tables, notes = with_comparisons(tables, study, partition)
+        meta["warnings"] += notes
     meta["timings"] = {"read_seconds": read - began, "fit_seconds": fitted - read}
-    made = RunTables(tables, meta)
-    pixels = pixel_frame(table, partition, results)
+    made = RunTables(tables, meta, class_maps(table, changed.pixels))
+    pixels = pixel_frame(table, partition, results, changed.pixels)
 
     def more(folder: Path) -> None:
         save_forests(results, folder)
         if pixels is not None:
             pixels.to_parquet(folder / "tables" / PIXELS)
+        write_maps(table, changed.pixels, folder)
 
     if out is not None:
         write_report(made, Path(out), more)
     return Run(made, results, failures, None if out is None else Path(out), pixels)
 
 
+def with_comparisons(
+    tables: Mapping[str, pd.DataFrame], study: StudySpec, partition: Partition
+) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """The tables of a run with p-values adjusted over the study, strata and methods side by side, and notes.
+
+    A table of comparisons is there where it has a row.
+    """
+    adjusted = adjust(tables)
+    responses = _responses(study)
+    strata = compare_strata(
+        adjusted,
+        partition.strata,
+        partition.share_pixels,
+        np.random.default_rng([study.seed, 0]),
+        responses=responses,
+    )
+    methods = consensus(adjusted, responses, np.random.default_rng([study.seed, 1]))
+    agreement = [part for part in (strata.rank_agreement, methods.rank_agreement) if len(part)]
+    made = {
+        "comparison": strata.comparison,
+        "comparison_omnibus": strata.comparison_omnibus,
+        "rank_agreement": pd.concat(agreement, ignore_index=True) if agreement else pd.DataFrame(),
+        "consensus": methods.consensus,
+    }
+    found = {**adjusted, **{name: table for name, table in made.items() if len(table)}}
+    return {name: found[name] for name in TABLES if name in found}, [*strata.notes, *methods.notes]
+
+
+def _responses(study: StudySpec) -> dict[str, list[str]]:
+    """The responses of each model, as its tables name them."""
+    declared = {v.name for v in study.responses}
+    return {m.name: m.subjects(declared) for m in study.models.values()}
+
+
 def _derived(result: Result) -> dict[str, list[dict[str, Any]]]:
     """The rows that follow from a result, beside its own."""
     if isinstance(result, PsemResult):
-        return {"effects": effect_records(result)}
+        return effect_records(result)
     return importance_records(result)
 
 
@@ -175,6 +225,9 @@ def load_table(study: StudySpec) -> PixelTable:
     labels: set[str] = set()
     yearly: dict[str, str] = {}
     classes = {v.name for v in variables if v.categorical}
+    by_year = change_columns(study)
+    for name, place in by_year.needed.items():
+        needed.setdefault(name, place)
     for family in study.strata:
         for name in family.variables:
             if name not in needed:
@@ -201,15 +254,20 @@ def load_table(study: StudySpec) -> PixelTable:
         seed=study.seed if source.seed is None else source.seed,
         needed=needed,
         responses=[v.name for v in study.responses if v.name not in means],
-        categorical=[*classes, *(column for column, name in yearly.items() if name in classes)],
+        categorical=[
+            *classes,
+            *by_year.categorical,
+            *(column for column, name in yearly.items() if name in classes),
+        ],
         labels=labels,
-        units={v.name: v.unit for v in variables if v.unit},
+        units={**by_year.units, **{v.name: v.unit for v in variables if v.unit}},
         easting=pixel.easting if pixel else None,
         northing=pixel.northing if pixel else None,
         crs=pixel.crs if pixel else None,
         cell_size=pixel.size if pixel else None,
         place=source.place,
     )
+    check_change(study, table)
     return with_means(table, means)
 
 
@@ -240,6 +298,8 @@ def table_warnings(study: StudySpec, table: PixelTable) -> list[str]:
 def study_partition(study: StudySpec, table: PixelTable) -> Partition:
     """The strata of a study, each once."""
     overs = list(dict.fromkeys(over for request in study.fits for over in request.over))
+    if study.change is not None:
+        overs = list(dict.fromkeys((*overs, *study.change.over)))
     responses = {v.name for v in study.responses}
     return make_partition(table, study.strata, overs, responses)
 
@@ -267,6 +327,7 @@ def _meta(
     """run.json: what was asked, of what, by what."""
     response = study.responses[0] if study.responses else None
     missing = {name: count for name, count in table.missing.items() if count}
+    responses = _responses(study)
     return {
         "study": study.name,
         "title": study.title,
@@ -292,7 +353,7 @@ def _meta(
                 "title": m.title,
                 "formula": m.formula,
                 "options": m.said(),
-                "responses": m.subjects({v.name for v in study.responses}),
+                "responses": responses[m.name],
             }
             for m in study.models.values()
         ],

@@ -204,6 +204,7 @@ def test_show(drivers: Any, small: Any) -> None:
             "model",
             "stratum",
             "n",
+            "n_effective",
             "fishers_c",
             "fishers_c_df",
             "fishers_c_p",

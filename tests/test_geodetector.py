@@ -312,6 +312,37 @@ def test_neighbours_are_not_independent() -> None:
     assert wide > plain.risk().p_value.mean()
 
 
+def test_the_error_of_q_knows_of_neighbours() -> None:
+    rng = np.random.default_rng(5)
+    x = smooth(40, 4.0, rng)
+    data = grid(40, driver=x, response=0.7 * x + 0.7 * smooth(40, 4.0, rng), hole=x)
+    data.loc[data.index % 7 == 0, "hole"] = np.nan
+
+    def errors(data: pd.DataFrame, *, known: bool = True, **options: Any) -> pd.Series:
+        at = {"easting": "x", "northing": "y"} if known else {}
+        rule = {"methods": ["quantile"], "classes": [4, 4]}
+        found = detect(
+            "response ~ driver + hole", pixel_table_from_frame(data, **at), discretize=rule, **options
+        )
+        return found.tidy().set_index("driver").std_error
+
+    blocks, asked = errors(data), errors(data, errors="classical")
+    assert asked["driver"] == errors(data, known=False)["driver"]
+    assert blocks["driver"] > 2.5 * asked["driver"]
+    assert blocks["hole"] == pytest.approx(blocks["driver"], rel=0.1)
+    # Blocks of one pixel would be 1600: they are widened, and still count what they share with neighbours.
+    narrow = errors(data, block=1000.0)
+    assert asked["driver"] < narrow["driver"] < blocks["driver"]
+    moved = errors(data.assign(response=3 - 1e6 * data.response))
+    assert moved["driver"] == pytest.approx(blocks["driver"], rel=1e-9)
+
+
+def test_a_driver_without_classes_has_no_error_of_q() -> None:
+    found = detect("y ~ x + still", pixels().assign(still=1.0)).tidy().set_index("driver")
+    assert found.std_error["x"] > 0
+    assert np.isnan(found.std_error["still"])
+
+
 def test_errors_that_need_coordinates_are_warned_about(project: Project) -> None:
     pixels().to_csv(project.root / "data" / "p.csv", index=False)
     (project.root / "models" / "g.yaml").write_text(

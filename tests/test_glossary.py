@@ -29,6 +29,9 @@ CONTRACT = {
     "risk": "driver class_a class_b mean_a mean_b statistic df p_value",
     "ecological": "driver_a driver_b f_statistic p_value",
     "effects": "driver group response kind via estimate std_estimate std_error conf_low conf_high p_value",
+    "comparison": "driver quantity stratum_a stratum_b estimate_a estimate_b difference std_error statistic "
+    "p_value p_adjusted",
+    "consensus": "driver group rank_psem rank_brt rank_geodetector sign agreement",
 }
 """DESIGN, section 5: the columns after model and stratum. Further ones may follow, never stand between."""
 

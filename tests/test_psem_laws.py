@@ -239,8 +239,10 @@ def test_strata_of_a_study_are_fits_of_their_rows(project: Any) -> None:
             family, level = part.split("=")
             inside &= masks[level] if family == "sign" else frame.kind == level
         want = dr.fit("c ~ a + b; d ~ c; y ~ d + a", frame[inside].reset_index(drop=True))
+        # A stratum that is cut on its response knows the cut, which rows alone do not tell.
+        left_out = ["group", "truncated_estimate", "truncated_std_error"]
         pd.testing.assert_frame_equal(
-            result.tidy().drop(columns="group"), want.tidy().drop(columns="group"), rtol=1e-8
+            result.tidy().drop(columns=left_out), want.tidy().drop(columns=left_out), rtol=1e-8
         )
         pd.testing.assert_frame_equal(result.claims(), want.claims(), rtol=1e-7)
         assert result.glance().chisq.item() == pytest.approx(want.glance().chisq.item(), rel=1e-7)

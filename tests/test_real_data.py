@@ -197,6 +197,7 @@ def test_soil_grid(shared_table: Find, project: Any, tmp_path: Path) -> None:
         "paths",
         "SOC ~ Elevation + Slope + Water; pH ~ Elevation + SOC; "
         "NDVI ~ SOC + pH + Slope + Water + Road + Mine",
+        options={"errors": "classical"},
     )
     project.model(
         "groups",
@@ -250,7 +251,13 @@ def test_soil_grid(shared_table: Find, project: Any, tmp_path: Path) -> None:
     # Pixels have coordinates: that the errors take them as independent has to be said somewhere.
     said = " ".join(done.table("fit").message.dropna()) + " ".join(done.tables.meta["warnings"])
     assert "independent" in said
+    # The other model counts independent pixels: hundreds, not thousands, and slopes are known less well.
+    honest = fit_row(done, model="groups")
+    assert honest.errors == "effective"
+    assert 10 < honest.n_effective < 1000
     paths = done.table("coefficients")
+    of_groups = paths[(paths.model == "groups") & (paths.op == "~")]
+    assert (of_groups.p_value > of_groups.p_classical).all()
     assert (
         paths[(paths.response == "NDVI") & (paths.model == "groups") & (paths.op == "~")].std_estimate > 0
     ).all()

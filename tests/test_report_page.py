@@ -248,7 +248,7 @@ def test_a_flat_model_with_a_factor_an_interaction_and_effective_pixels() -> Non
     words = words_of(page_of(run))
     assert "Climatezone[Bwk]" in words
     assert "effective number of independent pixels" in words
-    assert "n effective = 44" in words
+    assert "The fewest behind any test here are 44." in words
 
 
 def test_names_that_differ_only_in_case_or_signs_get_different_slugs() -> None:

@@ -138,7 +138,7 @@ def test_the_note_says_that_the_table_is_simulated() -> None:
 def test_the_demo_names_the_columns_units_and_codes_of_the_world(smooth: SimulatedTable) -> None:
     root = Path(__file__).parent.parent
     spec = yaml.safe_load((root / "specs/horqin-sim.yaml").read_text(encoding="utf-8"))
-    assert spec["table"]["simulate"] == "horqin"
+    assert spec["table"]["simulate"] == "horqin-years"
     assert {group: list(names) for group, names in spec["drivers"].items()} == MEMBERS
     units = {
         name: about.get("unit", "1") for names in spec["drivers"].values() for name, about in names.items()
@@ -406,7 +406,7 @@ def test_the_chain_is_standardised_and_keeps_its_claim() -> None:
         (
             {"world": "horquin"},
             "TableError: there is no simulated world `horquin`\n"
-            "  did you mean `horqin`?  known: horqin, chain",
+            "  did you mean `horqin`?  known: horqin, horqin-years, chain",
         ),
         ({"pixels": 99}, "TableError: cannot simulate 99 pixels\n  choose 100 to 10,000,000 pixels"),
         (
@@ -434,3 +434,26 @@ def test_bad_input_is_refused_with_what_to_do(arguments: dict[str, Any], message
     with pytest.raises(TableError) as caught:
         simulate(**arguments)
     assert str(caught.value) == message
+
+
+# Years ---------------------------------------------------------------------------------------------
+
+
+def test_years_are_those_of_the_region() -> None:
+    """The world with years is the same region; its years average to it, with the slopes that are planted."""
+    years = np.arange(2001, 2021)
+    made, plain = simulate("horqin-years", pixels=4000, seed=3), simulate("horqin", pixels=4000, seed=3)
+    pd.testing.assert_frame_equal(made.frame[list(plain.frame.columns)], plain.frame)
+    for name in ("NEP", "TEM", "PRE"):
+        by_year = made.frame[[f"{name}_{year}" for year in years]].to_numpy()
+        np.testing.assert_allclose(by_year.mean(axis=1), made.frame[name], rtol=1e-9, atol=1e-9)
+    nep = made.frame[[f"NEP_{year}" for year in years]].to_numpy()
+    planted = made.planted[made.planted.op == "trend"].set_index("stratum").estimate
+    for landuse in LAND_USES:
+        here = (landuse.code == made.frame.LUCC).to_numpy()
+        slope = np.polyfit(years, nep[here].mean(axis=0), 1)[0]
+        # Anomalies of the whole region and wet years move a slope by about half a unit.
+        assert slope == pytest.approx(planted[f"landuse={landuse.name}"], abs=1.5)
+    changed = (made.frame.LUCC_2001 != made.frame.LUCC_2020).mean()
+    assert changed == pytest.approx(0.08, abs=0.01)
+    assert (made.frame.LUCC_2020 == made.frame.LUCC).all()

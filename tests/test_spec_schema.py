@@ -30,6 +30,14 @@ GOOD = {
         " strata: {s: {a: x > 1}, l: {column: c}, m: {column: c, levels: [1, a]},"
         " n: {column: c, levels: {'1': a, b: 2000}}},"
         " fit: [{models: a}, {models: [a, b.yaml], over: [all, s * l]}]}",
+        "{study: a, table: {path: a.csv}, series: {y: {columns: 'y_{year}', unit: mm, years: [2001, 2005]}},"
+        " change: {trend: y, correlation: {y: [z]}, centre: {series: y, weights: positive}}}",
+    ],
+    "table.schema.json": [
+        "{table: a, grid: {like: npp.tif}, layers: {NPP: {source: npp.tif, band: npp}}, output: a.parquet}",
+        "{table: a, grid: {crs: EPSG:32651, resolution: 1000, bounds: [0, 0, 1, 1], mask: region.gpkg},"
+        " layers: {PRE: {source: '{year}_{month}.nc', variable: pr, resample: bilinear,"
+        " nodata: [-9999, 65533], scale: 0.1, aggregate: sum}}, derive: {HALF: PRE / 2}, output: a.parquet}",
     ],
 }
 BAD = {
@@ -41,6 +49,10 @@ BAD = {
         "{method: brt, formula: y ~ x, options: {learning_rate: [0.01, 2]}}",
     ],
     "study.schema.json": ["{study: a}", "{study: a, table: {path: a.csv}, sede: 1}"],
+    "table.schema.json": [
+        "{table: a}",
+        "{table: a, grid: {like: a.tif}, layers: {A: {sauce: a.tif}}, output: a.parquet}",
+    ],
 }
 
 

@@ -99,7 +99,10 @@ def test_the_design_example(write: Write) -> None:
     assert [v.name for v in spec.drivers][:4] == ["TEM", "PRE", "PET", "PH"]
     assert [v.name for v in spec.drivers if v.categorical] == ["LUCC"]
     assert spec.groups[2] == ("topography", ("DEM", "SLOPE", "ASPECT"))
-    assert spec.series == (("NEP", "NEP_{year}"), ("LUCC", "LUCC_{year}"))
+    assert [(s.name, s.template, s.unit, s.categorical) for s in spec.series] == [
+        ("NEP", "NEP_{year}", "g C m-2 yr-1", None),
+        ("LUCC", "LUCC_{year}", "", True),
+    ]
     balance, landuse = spec.strata
     assert isinstance(balance, ConditionFamily)
     assert isinstance(landuse, LevelFamily)
@@ -267,10 +270,10 @@ ACCEPTANCE = {
     "change": (
         KEELEY + "change: {trend: rich}\n",
         PATHS,
-        "SpecError: change over years is not in this version of ecodrivers\n"
+        "SpecError: `trend` names `rich`, which is not under `series`\n"
         "  specs/study.yaml, line 10:  change: {trend: rich}\n"
-        "                              ^^^^^^\n"
-        "  remove the key `change`",
+        "                                              ^^^^\n"
+        '  add `series: {rich: "rich_{year}"}`',
     ),
     "missing model": (
         KEELEY.replace("[paths]", "[path]"),

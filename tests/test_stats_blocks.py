@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.stats.blocks import FEWEST_BLOCKS, MOST_BLOCKS, block_folds, block_side, square_blocks
+from drivers.stats.blocks import (
+    FEWEST_BLOCKS,
+    MOST_BLOCKS,
+    block_folds,
+    block_grid,
+    block_side,
+    square_blocks,
+)
 from drivers.stats.correlogram import INDEPENDENT, Correlogram
 
 
@@ -23,6 +30,24 @@ def test_blocks_are_squares_that_hold_every_pixel_once(side, seed):
     for block in range(blocks.max() + 1):
         assert np.ptp(x[blocks == block]) <= side * (1 + 1e-5)
         assert np.ptp(y[blocks == block]) <= side * (1 + 1e-5)
+
+
+@given(st.floats(0.5, 60.0), st.integers(0, 100))
+def test_blocks_have_the_places_of_their_pixels(side, seed):
+    x, y = np.random.default_rng(seed).random((2, 500)) * 100.0
+    found = block_grid(x, y, side)
+    assert found.codes.tolist() == square_blocks(x, y, side).tolist()
+    assert len(found.row) == len(found.column) == found.codes.max() + 1
+    # A block's corner is at (column, row) sides from the south-west; float noise of `EDGE` apart.
+    for place, v in ((found.column, x), (found.row, y)):
+        inside = (v - v.min()) / side - place[found.codes]
+        assert inside.min() > -1e-5
+        assert inside.max() < 1 + 1e-5
+
+
+def test_places_are_numbered_from_the_south_west_and_may_have_gaps():
+    found = block_grid(np.array([0.0, 5.0, 0.0]), np.array([0.0, 0.0, 7.0]), 1.0)
+    assert (found.row.tolist(), found.column.tolist()) == ([0, 0, 7], [0, 5, 0])
 
 
 def test_float_noise_does_not_move_pixels_over_a_line():

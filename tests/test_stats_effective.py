@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import fft, special
 
-from drivers.stats.effective import BLOCKS, FEWEST, Dependence, block_likelihood, effective_n
+from drivers.stats import effective
+from drivers.stats.effective import FEWEST, Dependence, effective_n, error_correlation
 from drivers.stats.lagged import lagged_moments
 from drivers.stats.lattice import Lattice, make_lattice
 from drivers.stats.linear import least_squares
@@ -170,10 +171,68 @@ def test_a_response_without_error_and_collinear_predictors():
         effective_n(Dependence(lagged_moments(np.array([np.ones(400), x]), square(20))), 1, [0])
 
 
-@pytest.mark.parametrize("most", BLOCKS)
-def test_blocks_are_no_more_than_allowed(most):
-    lagged = lagged_moments(np.random.default_rng(0).normal(size=(1, 2500)), square(50))
-    found = block_likelihood(lagged, most)
-    assert most / 3 < found.blocks <= most
-    assert found.precision.shape == (len(found.log_det), 2, 2)
-    assert np.isfinite(found.precision).all()
+def test_a_combination_of_columns_factors_no_covariance_again(monkeypatch):
+    rng = np.random.default_rng(14)
+    columns = fields(3, 30, 4, rng).reshape(4, -1)
+    weights = np.array([[0.5, 0.5, 0.0, 0.0], [0.0, 1.0, -2.0, 0.0]])
+    made = Dependence(lagged_moments(np.vstack([columns, weights @ columns]), square(30)))
+    base = Dependence(lagged_moments(columns, square(30)))
+    wide, twice = base.extend(weights), base.extend(weights[:1]).extend(np.append(weights[1], 0.0)[None])
+    expected = {most: made.blocks(most).precision for most in effective.BLOCKS}
+    base.blocks(effective.BLOCKS[0])
+    # The others are made when an extended one first asks for them, and then the first one has them too.
+    calls = []
+    original = effective.block_likelihood
+    monkeypatch.setattr(effective, "block_likelihood", lambda *a: calls.append(a[1]) or original(*a))
+    for most, precision in expected.items():
+        for extended in (wide, twice, base):
+            found = extended.blocks(most).precision
+            size = found.shape[1]
+            np.testing.assert_allclose(found, precision[:, :size, :size], rtol=1e-8, atol=1e-8)
+    assert calls == list(effective.BLOCKS[1:])
+    for response, predictors in ((3, [4, 2]), (5, [0, 3]), (4, [5])):
+        a, b, c = (effective_n(d, response, predictors) for d in (made, wide, twice))
+        np.testing.assert_allclose(b.n_effective, a.n_effective, rtol=1e-8)
+        np.testing.assert_allclose(c.n_effective, a.n_effective, rtol=1e-8)
+    np.testing.assert_allclose(wide.lagged.cross, made.lagged.cross, rtol=1e-8, atol=1e-6)
+
+
+def test_the_first_predictors_alone():
+    columns = fields(3, 30, 5, np.random.default_rng(15))
+    pixels = dependence(columns, 30)
+    whole = effective_n(pixels, 4, [2, 0, 1, 3])
+    for first in (1, 2, 4):
+        found = effective_n(pixels, 4, [2, 0, 1, 3], first=first)
+        np.testing.assert_allclose(found.n_effective, whole.n_effective[:first], rtol=1e-12)
+        np.testing.assert_allclose(found.df, whole.df[:first], rtol=1e-12)
+
+
+@pytest.mark.parametrize("predictors", [[], [0, 1]])
+def test_the_range_of_the_errors_comes_back(predictors):
+    # exp(-d / 3) has fallen to 0.05 at 9.0; single fields of 60 × 60 vary by a third.
+    rng, found = np.random.default_rng(16), []
+    for _ in range(9):
+        columns = fields(3, 60, 3, rng)
+        found.append(error_correlation(dependence(columns, 60), 2, predictors))
+    for e in found:
+        assert e.correlation[0] == pytest.approx(1.0)
+        assert (np.diff(e.correlation) <= 1e-12).all()
+    assert 6.5 < np.median([e.practical_range for e in found]) < 11.5
+    assert 0.8 < np.median([e.variance for e in found]) < 1.2
+
+
+def test_white_errors_have_no_range_and_no_errors_an_unknown_one():
+    rng = np.random.default_rng(17)
+    x, z = fields(4, 40, 2, rng)
+    white = rng.normal(size=(5, 40, 40))
+    pixels = dependence(np.concatenate([[x, z, 2 * x - z], white]), 40)
+    assert np.median([error_correlation(pixels, 3 + i, [0]).practical_range for i in range(5)]) == 0.0
+    assert error_correlation(pixels, 0, [3]).practical_range > 4.0
+    assert np.isnan(error_correlation(pixels, 2, [0, 1]).practical_range)
+    with pytest.raises(np.linalg.LinAlgError, match="collinear columns"):
+        error_correlation(pixels, 3, [0, 1, 2])
+
+
+def test_a_range_longer_than_the_map_is_the_longest_distance():
+    found = effective.ErrorCorrelation(np.array([0.0, 2.0, 1.0]), np.array([1.0, 0.5, 0.8]), 1.0)
+    assert found.practical_range == 2.0

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from drivers.stats import lagged as lagged_room
 from drivers.stats.correlogram import bin_edges, matern
 from drivers.stats.lagged import lagged_moments
 from drivers.stats.lattice import Lattice, make_lattice
@@ -121,6 +122,73 @@ def test_large_grids_are_made_coarser(shape, most):
         # Of the pairs alone, and of the smooth column; the mean of a white one is only noise.
         a, b = (np.einsum("b,bjj->j", matern(m.distance / reach, 0.5), m.cross)[:2] for m in (whole, wider))
         np.testing.assert_allclose(b, a, rtol=COARSER[most])
+
+
+@pytest.mark.parametrize("filled", [0.1, 0.5, 0.95])
+@pytest.mark.parametrize("oblong", [False, True])
+def test_near_lags_are_exact_on_the_finest_grid(filled, oblong, monkeypatch):
+    monkeypatch.setattr(lagged_room, "SPAN", 150)
+    monkeypatch.setattr(lagged_room, "CHUNK", 64)
+    rng = np.random.default_rng(8)
+    row, column = np.nonzero(rng.random((24, 21)) < filled)
+    grid = Lattice(row, column, (24, 21), 2.0 if oblong else 1.0, 1.0, True)
+    x = rng.normal(size=(3, len(grid)))
+    found = lagged_moments(x, grid, most_cells=150)
+    ones = np.vstack([np.ones(len(grid)), x - x.mean(axis=1, keepdims=True)])
+    apart = np.sort(np.abs([row[:, None] - row, column[:, None] - column]), axis=0)
+    rings = [(0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (2, 2)]
+    if oblong:
+        apart = np.abs([row[:, None] - row, column[:, None] - column])
+        rings = [(0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (1, 0), (2, 1), (2, 2), (2, 0), (3, 0)]
+    for down, right in rings:
+        s, t = np.nonzero((apart[0] == down) & (apart[1] == right))
+        # Pixels with themselves, then nothing at distance 0, then the near lags; the coarser grid's follow.
+        distance = np.hypot(down * grid.height, right * grid.width)
+        bins = [2 + j for j in range(len(rings)) if found.distance[2 + j] == pytest.approx(distance)]
+        near = next(j for j in bins if found.pairs[j] == len(s))
+        np.testing.assert_allclose(found.cross[near], ones[:, s] @ ones[:, t].T, atol=1e-9)
+    assert found.pairs.sum() == pytest.approx(len(grid) ** 2)
+
+
+@pytest.mark.parametrize("shape", [(1, 3000), (3000, 1), (2, 1500)])
+def test_a_line_longer_than_a_grid(shape, monkeypatch):
+    monkeypatch.setattr(lagged_room, "SPAN", 200)
+    rng = np.random.default_rng(10)
+    grid = lattice_of(np.ones(shape, dtype=bool))
+    x = np.cumsum(rng.normal(size=(2, 3000)), axis=1)
+    whole, wider = lagged_moments(x, grid), lagged_moments(x, grid, most_cells=1000)
+    a, b = (np.einsum("b,bjj->j", matern(m.distance / 20.0, 0.5), m.cross) for m in (whole, wider))
+    np.testing.assert_allclose(b, a, rtol=COARSER[1000])
+
+
+def test_columns_may_come_one_after_the_other():
+    rng = np.random.default_rng(12)
+    mask = rng.random((40, 50)) < 0.7
+    grid = lattice_of(mask)
+    upside_down = Lattice(grid.row.max() - grid.row, grid.column, grid.shape, 1.0, 1.0, True)
+    x = rng.normal(size=(3, len(grid)))
+    for place in (grid, upside_down):
+        for most in (10_000, 300):
+            base = lagged_moments(x, place, most_cells=most)
+            for columns in (list(x), (column for column in x), x.astype(np.float64, order="F")):
+                found = lagged_moments(columns, place, most_cells=most)
+                np.testing.assert_array_equal(found.cross, base.cross)
+                np.testing.assert_array_equal(found.cells.sums, base.cells.sums)
+    with pytest.raises(ValueError, match=r"^columns \(3,\) must be \(p, n\)"):
+        lagged_moments(iter([np.zeros(3)]), grid)
+
+
+def test_the_number_of_threads_changes_no_bit(monkeypatch):
+    monkeypatch.setattr(lagged_room, "SPAN", 500)
+    rng = np.random.default_rng(13)
+    grid = lattice_of(rng.random((120, 90)) < 0.6)
+    x = rng.normal(size=(4, len(grid)))
+    found = []
+    for threads in (1, 2, 5):
+        monkeypatch.setattr(lagged_room, "WORKERS", threads)
+        found.append(lagged_moments(x, grid, most_cells=1000).cross)
+    np.testing.assert_array_equal(found[1], found[0])
+    np.testing.assert_array_equal(found[2], found[0])
 
 
 def test_one_pixel_and_one_cell():

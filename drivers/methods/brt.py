@@ -108,7 +108,10 @@ class BrtFitter:
         parts.finished()
         notes += _cautions(validations, pixels, options, chosen.n_trees)
         far = folds if blocks is None else blocks.folds
-        reading = Reading(grown, pixels, sample, chosen, folds, train, far)
+        # Folds of blocks where there are some: a share's error counts what neighbours have in common.
+        by_scheme = {v.scheme: v.influence for v in validations if v.influence is not None}
+        without = by_scheme.get("block", by_scheme["random"])
+        reading = Reading(grown, pixels, sample, chosen, folds, train, far, without)
         meaning = read_forest(reading, options, rng, parts)
         if not meaning.splits:
             notes.append("no tree has a split: the drivers tell nothing, or leaves are too large")

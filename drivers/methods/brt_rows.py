@@ -224,7 +224,10 @@ def importance_of(found: BrtResult) -> list[Importance]:
                 continue
             blank = np.full(len(names), np.nan)
             spread, error = (blank if part is None else part for part in (of.spread, of.error))
+            share_error = blank if of.share is None else of.share.std_error
+            df = None if of.share is None else of.share.df
             for k, (driver, group) in enumerate(names):
                 numbers = float(of.values[k]), float(spread[k]), float(error[k])
-                out.append(Importance(driver, group, measured.measure, *numbers, measured.n))
+                shares = float(share_error[k]), df
+                out.append(Importance(driver, group, measured.measure, *numbers, measured.n, *shares))
     return out

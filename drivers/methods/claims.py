@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers.errors import FitError
-from drivers.methods.equations import best_log_likelihood, fit_equation
+from drivers.methods.equations import Fitted, best_log_likelihood, fit_equation
+from drivers.methods.partial import NUMBERS, partial_numbers
 from drivers.methods.sample import Sample
+from drivers.methods.slope_errors import Kind
 from drivers.spec.path_graph import ClaimTest, PathGraph
 from drivers.spec.terms import Term
-from drivers.stats.dsep import multiple_interval, partial_intervals, partial_tests
+from drivers.stats.dsep import multiple_interval, partial_intervals
 from drivers.stats.linear import partial_correlations
 
 Array = NDArray[np.float64]
@@ -21,7 +23,11 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class TestedClaims:
-    """Every claim with its test; arrays have shape (claims,)."""
+    """Every claim with its test; arrays have shape (claims,).
+
+    `statistic`, `df`, `log_p` and the intervals rest on the errors that were asked for. NaN where there are
+    too few independent pixels for a test.
+    """
 
     claims: tuple[ClaimTest, ...]
     given: tuple[str, ...]
@@ -32,6 +38,9 @@ class TestedClaims:
     partial_low: Array
     partial_high: Array
     equivalence_p: Array
+    n_effective: Array
+    log_p_classical: Array
+    log_p_block: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +57,7 @@ def run_claims(sample: Sample, graph: PathGraph) -> TestedClaims:
     """Test every claim: linear ones from one stack of small matrices, the others one by one."""
     claims = list(graph.claims)
     columns = _columns(sample, graph)
-    numbers = np.empty((len(claims), 7))
+    numbers = np.empty((len(claims), NUMBERS))
     numbers[list(columns.quick)] = _linear_tests(sample, graph, columns)
     for i in columns.slow:
         claims[i], numbers[i] = _by_refit(sample, graph, claims[i])
@@ -70,7 +79,7 @@ def _columns(sample: Sample, graph: PathGraph) -> _Columns:
 
 
 def _linear_tests(sample: Sample, graph: PathGraph, columns: _Columns) -> Array:
-    """Rows of (statistic, df, ln p, r, its interval, equivalence p), shape (claims, 7)."""
+    """The numbers of linear claims, shape (claims, NUMBERS)."""
     sample.require({c for pair, z in zip(columns.pairs, columns.given, strict=True) for c in (*pair, *z)})
     r = partial_correlations(sample.moments, columns.pairs, columns.given)
     df = np.array([sample.n - 2 - len(z) for z in columns.given], dtype=np.float64)
@@ -81,11 +90,8 @@ def _linear_tests(sample: Sample, graph: PathGraph, columns: _Columns) -> Array:
         claim = graph.claims[columns.quick[place]]
         where = f"the claim that `{claim.cause}` and `{claim.response}` are independent"
         raise sample.explain_collinearity([*columns.given[place], *columns.pairs[place]], where)
-    tests = partial_tests(r, df)
-    ranges = partial_intervals(r, df, graph.model.options.equivalence_bound)
-    return np.column_stack(
-        [tests.statistic, df, tests.log_p, r, ranges.low, ranges.high, ranges.equivalence_p]
-    )
+    tests = [(y, (x, *z)) for (x, y), z in zip(columns.pairs, columns.given, strict=True)]
+    return partial_numbers(sample, r, df, tests, graph.model.options.equivalence_bound)
 
 
 def _linear_columns(
@@ -110,24 +116,52 @@ def _by_refit(sample: Sample, graph: PathGraph, claim: ClaimTest) -> tuple[Claim
 
 
 def _refit(sample: Sample, graph: PathGraph, claim: ClaimTest) -> Array:
+    """The numbers of one claim, shape (NUMBERS,)."""
     cause = graph.forms[claim.cause]
     terms = {term.text: term for term in [cause, *graph.given(claim)]}
     fit = fit_equation(sample, graph.equation(claim.response), list(terms.values()))
-    mine = [i for i, owner in enumerate(fit.selection.terms) if owner == cause.text]
-    bound = graph.model.options.equivalence_bound
+    mine, bound = fit.places(cause.text), graph.model.options.equivalence_bound
+    kinds: tuple[Kind, ...] = ("classical", "block")
     if len(mine) == 1:
-        statistic, df, log_p = fit.statistic[mine[0]], fit.df[mine[0]], fit.log_p[mine[0]]
-        # A z test has the residual df of its rows for the size of the effect, as piecewiseSEM prints.
-        room = df if np.isfinite(df) else float(fit.n - fit.parameters)
-        r = statistic / np.sqrt(statistic**2 + room)
-        ranges = partial_intervals(np.array([r]), np.array([room]), bound)
+        i = mine[0]
+        statistic, df, log_p = fit.statistic[i], fit.df[i], fit.log_p[i]
+        found = [fit.of_kind(kind) for kind in kinds]
+        others = [np.nan if e is None else e.log_p(fit.coefficients)[i] for e in found]
+    else:
+        statistic, df, log_p = fit.joint_test(cause.text)
+        others = [
+            np.nan if fit.of_kind(kind) is None else fit.joint_test(cause.text, kind)[2] for kind in kinds
+        ]
+    # A z test has the residual df of its rows for the size of the effect, as piecewiseSEM prints.
+    r, room = _partial(fit, cause.text, mine, statistic, df)
+    if len(mine) == 1:
+        ranges = partial_intervals(np.array([r]), np.array([room if room > 1.0 else np.nan]), bound)
         interval = (ranges.low[0], ranges.high[0], ranges.equivalence_p[0])
-        return np.array([statistic, df, log_p, r, *interval])
-    statistic, df, log_p = fit.joint_test(cause.text)
-    room = df if np.isfinite(df) else float(fit.n - fit.parameters)
-    chisq = statistic * (len(mine) if np.isfinite(df) else 1)
-    r = float(np.sqrt(chisq / (chisq + room)))
-    return np.array([statistic, df, log_p, r, *multiple_interval(r, len(mine), room, bound)])
+    else:
+        known = np.isfinite(room) and room > 1.0
+        interval = multiple_interval(r, len(mine), room, bound) if known else (np.nan,) * 3
+    n_effective = float(fit.n_effective[mine].min())
+    return np.array([statistic, df, log_p, r, *interval, n_effective, *others])
+
+
+def _partial(fit: Fitted, cause: str, mine: list[int], statistic: float, df: float) -> tuple[float, float]:
+    """(Partial) correlation of a claim, and the df that its interval has.
+
+    The correlation is that of the pixels, whatever errors were asked for; these say how well it is known.
+    """
+    own = fit.classical
+    if len(mine) == 1:
+        plain = float(fit.coefficients[mine[0]] / own.std_error[mine[0]])
+        plain_df, chisq = float(own.df[mine[0]]), plain**2
+    else:
+        plain, plain_df, _ = fit.joint_test(cause, "classical")
+        chisq = plain * (len(mine) if np.isfinite(plain_df) else 1)
+    room = plain_df if np.isfinite(plain_df) else float(fit.n - fit.parameters)
+    r = float(np.sign(plain) * np.sqrt(chisq / (chisq + room)))
+    if fit.errors is own:
+        return r, room
+    ratio = statistic / plain
+    return r, room * (ratio**2 if len(mine) == 1 else abs(ratio))
 
 
 def free_log_likelihoods(

@@ -19,19 +19,15 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Weighting:
-    """A composite's members as columns, with their weights.
-
-    For `regression` the weights carry the standard errors, t and df of the regression that gave them;
-    otherwise those are NaN.
-    """
+    """A composite's members as columns, with their weights."""
 
     name: str
     columns: tuple[int, ...]
     weights: Array
-    std_error: Array
-    df: Array
-    log_p: Array
-    half_width: Array
+    regression: Fitted | None = None
+    """The regression that gave the weights, with their errors; None where it was none."""
+    places: tuple[int, ...] = ()
+    """Which of its slopes they are."""
 
 
 def weigh(sample: Sample, model: PathModel) -> tuple[Sample, tuple[Weighting, ...]]:
@@ -78,10 +74,8 @@ def _weighting(sample: Sample, composite: Composite, regression: Fitted | None) 
             composite.name,
             tuple(regression.selection.columns[i] for i in mine),
             regression.coefficients[mine],
-            regression.std_error[mine],
-            regression.df[mine],
-            regression.log_p[mine],
-            regression.half_width[mine],
+            regression,
+            tuple(mine),
         )
     selection = sample.select(composite.members)
     index = np.asarray(selection.columns, dtype=np.intp)
@@ -94,8 +88,7 @@ def _weighting(sample: Sample, composite: Composite, regression: Fitted | None) 
         correlation = sample.moments.covariance[np.ix_(index, index)] / np.outer(sd, sd)
         loadings = np.linalg.eigh(correlation)[1][:, -1]
         weights = loadings * np.sign(loadings[np.argmax(np.abs(loadings))]) / sd
-    unknown = np.full(len(index), np.nan)
-    return Weighting(composite.name, selection.columns, weights, unknown, unknown, unknown, unknown)
+    return Weighting(composite.name, selection.columns, weights)
 
 
 def _fixed(composite: Composite, owners: Sequence[str]) -> Array:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drivers.errors import FitError
 from drivers.methods.equations import Fitted
+from drivers.methods.partial import partial_numbers
 from drivers.methods.sample import Sample
 from drivers.spec.path_graph import PathGraph
-from drivers.stats.dsep import partial_intervals, partial_tests
 from drivers.stats.linear import residual_correlation
 
 Array = NDArray[np.float64]
@@ -29,6 +29,9 @@ class CorrelatedErrors:
     log_p: float
     low: float
     high: float
+    n_effective: float
+    log_p_classical: float
+    log_p_block: float
 
 
 def correlated_errors(
@@ -43,25 +46,20 @@ def correlated_errors(
         df = float(sample.n - 2 - len(columns))
         if df < 1:
             raise FitError(f"too few pixels: {sample.n} complete ones for `{first} ~~ {second}`")
+        own, test = replace(sample, vicinity=None), (0, (1,))
         if all(side is None or side.response is not None for side in sides):
             weights = [_residual(sample, graph, name, by_node.get(name)) for name in (first, second)]
             r = residual_correlation(sample.moments, weights[0], weights[1])
+            p = len(weights[0])
+            if sample.vicinity is not None:
+                own = replace(sample, vicinity=sample.vicinity.extend(np.array(weights)))
+                test = (p, (p + 1,))
         else:
             r = _on_rows(sample, graph, [(first, by_node.get(first)), (second, by_node.get(second))])
-        test = partial_tests(np.array([r]), np.array([df]))
-        interval = partial_intervals(np.array([r]), np.array([df]), graph.model.options.equivalence_bound)
-        found.append(
-            CorrelatedErrors(
-                first,
-                second,
-                r,
-                float(test.statistic[0]),
-                df,
-                float(test.log_p[0]),
-                float(interval.low[0]),
-                float(interval.high[0]),
-            )
-        )
+        bound = graph.model.options.equivalence_bound
+        numbers = partial_numbers(own, np.array([r]), np.array([df]), [test], bound, len(columns))[0]
+        statistic, free, log_p, _, low, high, _, *counted = numbers.tolist()
+        found.append(CorrelatedErrors(first, second, r, statistic, free, log_p, low, high, *counted))
     return tuple(found)
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from drivers.methods.transforms import TRANSFORMS
 from drivers.spec.terms import Call, Expression, Factor, Name, Number, Operation, Term
 from drivers.stats.moments import CHUNK_ROWS, Block, CellMoments, cell_moments
-from drivers.table import Partition, PixelTable
+from drivers.table import PixelTable
 
 Array = NDArray[np.float64]
 
@@ -58,21 +58,37 @@ class Design:
         """The number of columns p."""
         return len(self.columns)
 
-    def moments(self, partition: Partition, *, extremes: bool = False) -> CellMoments:
-        """Moments of all columns in every cell, over complete pixels, in one pass."""
+    def moments(self, codes: NDArray[np.int32], cells: int, *, extremes: bool = False) -> CellMoments:
+        """Moments of all columns in every cell, over complete pixels, in one pass.
+
+        Parameters
+        ----------
+        codes : cell of each row of the table, -1 for none, shape (n,)
+        cells : number of cells
+        """
         all_complete = bool(self.complete.all())
 
         def read(start: int, stop: int) -> Block:
-            codes = partition.codes[start:stop]
+            own = codes[start:stop]
             if not self._infos:
                 if not all_complete:
-                    codes = np.where(self.complete[start:stop], codes, -1)
+                    own = np.where(self.complete[start:stop], own, -1)
                 plain = [self.table.values(self._plain[j])[start:stop] for j in range(self.width)]
-                return plain, codes, None
+                return plain, own, None
             kept = np.flatnonzero(self.complete[start:stop]) + start
-            return list(self.matrix(kept)), partition.codes[kept], None
+            return list(self.matrix(kept)), codes[kept], None
 
-        return cell_moments(read, self.table.n, partition.cells, self.width, extremes=extremes)
+        return cell_moments(read, self.table.n, cells, self.width, extremes=extremes)
+
+    def columns_at(self, rows: NDArray[np.intp]) -> Iterable[Array]:
+        """The columns at some complete rows one after the other, shape (m,) each; plain ones are not copied
+        where they are wanted whole."""
+        if self._infos:
+            yield from self.matrix(rows)
+            return
+        for j in range(self.width):
+            values = self.table.values(self._plain[j])
+            yield values if len(rows) == len(values) else values[rows]
 
     def matrix(self, rows: NDArray[np.intp]) -> Array:
         """All columns at some complete rows, shape (p, m); a variable is contiguous."""

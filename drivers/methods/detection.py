@@ -15,7 +15,9 @@ from drivers.errors import FitError
 from drivers.methods.driver_classes import Classes, cut_driver
 from drivers.methods.driver_sample import DriverSample
 from drivers.methods.neighbours import (
+    ErrorBlocks,
     Neighbours,
+    error_blocks,
     find_neighbours,
     independent_covariance,
     spatial_folds,
@@ -33,6 +35,7 @@ from drivers.stats.q import (
     q_test,
     surrogate_q,
 )
+from drivers.stats.q_error import q_influence, q_std_error
 from drivers.stats.surrogates import PartitionNull, partition_null
 
 Array = NDArray[np.float64]
@@ -64,6 +67,8 @@ class Factor:
     p_max: float
     q_adjusted: float
     q_crossfit: float
+    std_error: float
+    """Of q, from spatial blocks; from pixels where they count as independent."""
 
     @property
     def label(self) -> str:
@@ -139,7 +144,8 @@ def detect(
         p_max = _p_max(cut, sample, neighbours, options.permutations, rng, pool)
         effective = neighbours.lattice is not None and options.errors != "classical"
         errors = "GD" if options.compat else "effective" if effective else "classical"
-        factors = tuple(pool.map(lambda c, p: _factor(c, p, sample, neighbours, errors), cut, p_max))
+        blocks = None if errors == "classical" else error_blocks(neighbours, options.block)
+        factors = tuple(pool.map(lambda c, p: _factor(c, p, sample, neighbours, errors, blocks), cut, p_max))
         pairs = tuple(_pairs(factors, sample, pool, gd=errors == "GD")) if crossed else ()
     return Detection(sample, neighbours, errors, factors, pairs)
 
@@ -151,7 +157,12 @@ def _require_some(cut: Sequence[Classes]) -> None:
 
 
 def _factor(
-    classes: Classes, p_max: float, sample: DriverSample, neighbours: Neighbours, errors: str
+    classes: Classes,
+    p_max: float,
+    sample: DriverSample,
+    neighbours: Neighbours,
+    errors: str,
+    blocks: ErrorBlocks | None,
 ) -> Factor:
     nothing = QTest(*[float("nan")] * 5)
     sums = classes.class_sums() if classes.candidate is not None else ClassSums(*[np.zeros(0)] * 4)
@@ -159,7 +170,7 @@ def _factor(
     if classes.candidate is None or k < 2:
         nan = float("nan")
         none = np.zeros((k, k))
-        return Factor(classes, sums, classes.q, None, none, none, nothing, nan, nan, nan, nan, nan)
+        return Factor(classes, sums, classes.q, None, none, none, nothing, nan, nan, nan, nan, nan, nan)
     alone = independent_covariance(classes.codes, sums.counts, sample.weights)
     near = neighbours.covariance(classes.codes, k, sample.weights) if errors == "effective" else None
     covariance = alone if near is None else near
@@ -185,7 +196,21 @@ def _factor(
         p_max,
         adjusted_q(q, null.expected_q),
         classes.crossfit() if len(classes.sums.counts) > 1 else float("nan"),
+        _std_error(classes, sample, blocks),
     )
+
+
+def _std_error(classes: Classes, sample: DriverSample, blocks: ErrorBlocks | None) -> float:
+    """The standard error of a driver's q; the blocks are those of all drivers."""
+    found = q_influence(
+        sample.centred,
+        classes.codes,
+        classes.n_classes,
+        None if blocks is None else blocks.codes,
+        weights=sample.weights,
+        unclassed=classes.lossy,
+    )
+    return q_std_error(found, None if blocks is None else blocks.borders)
 
 
 def _p_max(

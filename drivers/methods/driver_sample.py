@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers.errors import Fault, FitError, TableError
+from drivers.errors import FitError
 from drivers.methods.design import make_design
+from drivers.methods.positions import Positions, check_positions, positions_of
 from drivers.spec.bound import Driver, DriverModel
 from drivers.spec.canonical import canonical
 from drivers.spec.terms import Call, Expression, Factor, Name, Operation, Term
@@ -40,17 +41,6 @@ class Levels:
     """Position in `labels`, shape (n,), -1 where missing."""
     labels: tuple[str, ...]
     """The levels that these pixels have."""
-
-
-@dataclass(frozen=True, slots=True)
-class Positions:
-    """Where pixels lie."""
-
-    easting: Array
-    northing: Array
-    geographic: bool
-    """Whether they are longitude and latitude in degrees."""
-    cell_size: float | None
 
 
 @dataclass(frozen=True)
@@ -105,33 +95,11 @@ class DriverTable:
 
     def positions(self, rows: Rows) -> Positions | None:
         """Where some pixels lie; None where the table does not say so for all of them."""
-        table = self._table
-        if table.easting is None or table.northing is None:
-            return None
-        easting, northing = (_at(table.values(name), rows) for name in (table.easting, table.northing))
-        if np.isnan(easting).any() or np.isnan(northing).any():
-            return None
-        return Positions(easting, northing, table.geographic, table.cell_size)
+        return positions_of(self._table, rows)
 
     def check_positions(self) -> None:
-        """Refuse degrees that are none.
-
-        Raises
-        ------
-        TableError
-            If a latitude lies beyond 90 degrees or a longitude beyond 360.
-        """
-        table = self._table
-        if table.easting is None or table.northing is None or not table.geographic:
-            return
-        for name, most, what in ((table.northing, 90.0, "latitude"), (table.easting, 360.0, "longitude")):
-            largest = np.nanmax(np.abs(table.values(name)), initial=0.0)
-            if largest > most:
-                message = (
-                    f"`{name}` of {table.source} holds {largest:g}, and no {what} is beyond {most:g} degrees"
-                )
-                hint = "are easting and northing exchanged, or is `crs` not that of the columns?"
-                raise TableError(Fault(message, hint=hint))
+        """Refuse degrees that are none; as `drivers.methods.positions.check_positions`."""
+        check_positions(self._table)
 
     def sample(
         self, partition: Partition, stratum: Stratum, renamed: Mapping[str, str] | None = None

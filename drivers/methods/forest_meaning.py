@@ -18,6 +18,7 @@ from drivers.stats.applicability import AllAlike, Applicability, evenly, fit_app
 from drivers.stats.dependence import LeafBoxes, accumulated_effects, leaf_boxes, partial_dependence
 from drivers.stats.forest import forest_from_json, relative_influence
 from drivers.stats.friedman import Interactions, h_statistic
+from drivers.stats.jackknife import Jackknife, delete_group_jackknife
 from drivers.stats.shapley import MeanAbsolute, group_shapley, mean_abs
 
 Array = NDArray[np.float64]
@@ -62,11 +63,13 @@ class Estimates:
     values : shape (k,)
     spread : standard deviation over the folds' forests, shape (k,), where it is known
     error : standard error for the pixels that were sampled, shape (k,), where they were
+    share : standard error of the share of each in the sum of all, by leaving out folds, where it is known
     """
 
     values: Array
     spread: Array | None = None
     error: Array | None = None
+    share: Jackknife | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,8 @@ class Reading:
     cv, folds : the forests of the random folds, and the fold of each pixel of `train`
     train : pixels that take part in the folds
     far_folds : the strictest folds of `train` there are, for the area of applicability
+    without : share of each driver in the gain of forests without one fold each, shape (K, d): the folds of
+        blocks, or the random ones where there are none
     """
 
     grown: Grown
@@ -145,6 +150,7 @@ class Reading:
     folds: Folds
     train: Rows
     far_folds: Folds
+    without: Array
 
 
 def read_forest(of: Reading, options: BrtOptions, rng: np.random.Generator, parts: Parts) -> Meaning:
@@ -157,7 +163,7 @@ def read_forest(of: Reading, options: BrtOptions, rng: np.random.Generator, part
     boxes, width = leaf_boxes(forest), len(drivers)
     gain = relative_influence(forest, width)
     folds = [forest.influence(cv.n_trees) for forest in cv.forests]
-    measures, shown = [_summed("gain", gain, np.array(folds), members)], None
+    measures, shown = [_summed("gain", gain, np.array(folds), of.without, members)], None
     parts.now("SHAP values")
     if options.shap_pixels:
         rows = _spaced(pixels, options.shap_pixels, rng)
@@ -204,12 +210,21 @@ def _spaced(pixels: Pixels, size: int, rng: np.random.Generator) -> Rows:
     return np.sort(order[places.astype(np.intp)])
 
 
-def _summed(measure: str, drivers: Array, folds: Array, members: Members) -> Measured:
-    """A measure whose groups are the sums of their drivers."""
-    groups = np.array([drivers[m].sum() for m in members])
-    of_folds = np.array([folds[:, m].sum(axis=1) for m in members]).reshape(len(members), len(folds))
-    spreads = folds.std(axis=0, ddof=1), of_folds.std(axis=1, ddof=1)
-    return Measured(measure, Estimates(drivers, spreads[0]), Estimates(groups, spreads[1]))
+def _summed(measure: str, drivers: Array, folds: Array, without: Array, members: Members) -> Measured:
+    """A measure whose groups are the sums of their drivers; `without` are the estimates of a jackknife."""
+
+    def of_groups(found: Array) -> Array:
+        return np.array([found[:, m].sum(axis=1) for m in members]).reshape(len(members), len(found)).T
+
+    def estimates(value: Array, of_folds: Array, left_out: Array) -> Estimates:
+        with np.errstate(invalid="ignore"):  # a forest without a split shares out nothing
+            shares = left_out / left_out.sum(axis=1, keepdims=True)
+        return Estimates(value, of_folds.std(axis=0, ddof=1), share=delete_group_jackknife(shares))
+
+    groups = of_groups(drivers[None])[0]
+    return Measured(
+        measure, estimates(drivers, folds, without), estimates(groups, of_groups(folds), of_groups(without))
+    )
 
 
 def _shap(

@@ -107,6 +107,7 @@ def q_rows(found: Detection) -> list[Row]:
                 "n": factor.classes.n,
                 "n_effective": factor.n_effective if found.errors == "effective" else None,
                 "rank": ranks.get(i),
+                "std_error": factor.std_error,
             }
         )
     return rows

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from drivers.methods.boosting import Pixels, Setting, grow_forest
 from drivers.methods.cross_validation import CrossValidated, FoldedPixels, cross_validate
-from drivers.methods.driver_sample import DriverSample, Positions
+from drivers.methods.driver_sample import DriverSample
 from drivers.methods.neighbours import (
     Folds,
     SpatialFolds,
@@ -18,6 +18,7 @@ from drivers.methods.neighbours import (
     reaching_as_far,
     spatial_folds,
 )
+from drivers.methods.positions import Positions
 from drivers.progress import Parts
 from drivers.stats.knndm import Knndm, knndm_folds
 
@@ -37,6 +38,7 @@ class Validation:
     n_folds : their number
     predicted : held-out predictions, shape (m,)
     n_train : pixels behind the predictions of each fold, shape (n_folds,)
+    influence : share of each driver in the gain of each fold's forest, shape (n_folds, d); None for a holdout
     """
 
     scheme: str
@@ -45,6 +47,7 @@ class Validation:
     n_folds: int
     predicted: Array
     n_train: NDArray[np.intp]
+    influence: Array | None = None
 
     @classmethod
     def of_holdout(cls, rows: Rows, predicted: Array, n_train: int) -> Validation:
@@ -55,7 +58,8 @@ class Validation:
     def of_folds(cls, scheme: str, rows: Rows, folded: FoldedPixels, found: CrossValidated) -> Validation:
         """Predictions of each fold by a forest of the others."""
         sizes = np.bincount(folded.folds, minlength=folded.n_folds)
-        return cls(scheme, rows, folded.folds, folded.n_folds, found.predicted, len(rows) - sizes)
+        influence = np.array([forest.influence(found.n_trees) for forest in found.forests])
+        return cls(scheme, rows, folded.folds, folded.n_folds, found.predicted, len(rows) - sizes, influence)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,16 +8,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers.methods.driver_sample import DriverSample, Positions
+from drivers.methods.driver_sample import DriverSample
+from drivers.methods.positions import Positions
 from drivers.stats.binning import Codes
-from drivers.stats.blocks import block_folds, block_side, square_blocks
+from drivers.stats.blocks import MOST_BLOCKS, block_folds, block_grid, block_side, square_blocks
 from drivers.stats.correlogram import INDEPENDENT, Correlogram, fit_correlogram
 from drivers.stats.lattice import Lattice, make_lattice
+from drivers.stats.sandwich import border_weights
 from drivers.stats.surrogates import class_covariance, surrogate_fields
 
 Array = NDArray[np.float64]
 Folds = NDArray[np.uint8]
 Rows = NDArray[np.intp]
+
+WIDER = 1.02
+"""Least growth of the side of blocks while there are too many of them."""
 
 
 @dataclass(frozen=True)
@@ -120,15 +125,56 @@ def spatial_folds(
         folds = min(folds, n)
         single = np.asarray(rng.permutation(np.arange(n) % folds), dtype=np.uint8)
         return SpatialFolds(single, folds, float("nan")) if n > 1 else None
-    # The lattice's own places: empty land is narrowed there, and longitude and latitude are km.
-    east = np.asarray(lattice.column * lattice.width, dtype=np.float64)
-    north = np.asarray(lattice.row * lattice.height, dtype=np.float64)
-    if side is None:
-        side = block_side(neighbours.correlogram, east, north)
-    side = float(max(side, min(lattice.width, lattice.height)))
+    east, north = _places(lattice)
+    side = _side(neighbours, lattice, side)
     blocks = square_blocks(east, north, side)
     folds = min(folds, int(blocks.max()) + 1)
     return SpatialFolds(block_folds(blocks, folds, rng), folds, side) if folds > 1 else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ErrorBlocks:
+    """Blocks over which standard errors are found.
+
+    Attributes
+    ----------
+    codes : block of each pixel, shape (n,)
+    borders : what touching blocks share counts too, shape (B, B)
+    """
+
+    codes: NDArray[np.int64]
+    borders: Array
+
+
+def error_blocks(neighbours: Neighbours, side: float | None) -> ErrorBlocks | None:
+    """Blocks for standard errors; None where pixels have no place, and each is a block of its own.
+
+    Their side is that of `spatial_folds`, or larger where a given one makes more than `MOST_BLOCKS`: weights
+    between many blocks need memory, and no error is better for them.
+    """
+    lattice = neighbours.lattice
+    if lattice is None:
+        return None
+    east, north = _places(lattice)
+    side = _side(neighbours, lattice, side)
+    while (many := len((grid := block_grid(east, north, side)).row)) > MOST_BLOCKS:
+        side *= max((many / MOST_BLOCKS) ** 0.5, WIDER)
+    return ErrorBlocks(grid.codes, border_weights(grid.row, grid.column))
+
+
+def _places(lattice: Lattice) -> tuple[Array, Array]:
+    """The lattice's own places: empty land is narrowed there, and longitude and latitude are km."""
+    return (
+        np.asarray(lattice.column * lattice.width, dtype=np.float64),
+        np.asarray(lattice.row * lattice.height, dtype=np.float64),
+    )
+
+
+def _side(neighbours: Neighbours, lattice: Lattice, side: float | None) -> float:
+    """The side of blocks: as given, or as far as the correlogram reaches; a pixel at least."""
+    if side is None:
+        side = block_side(neighbours.correlogram, *_places(lattice))
+    return float(max(side, min(lattice.width, lattice.height)))
 
 
 def independent_covariance(codes: Codes, counts: Array, weights: Array | None) -> Array:

@@ -6,7 +6,8 @@ doi:10.1111/2041-210X.12512). All Gaussian equations of all strata come from one
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,20 +15,32 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from drivers.errors import FitError
+from drivers.methods.blocked_cells import BlockedCells
 from drivers.methods.claims import TestedClaims, free_log_likelihoods, run_claims
 from drivers.methods.composites import Weighting, regression_terms, weigh
 from drivers.methods.covariances import CorrelatedErrors, correlated_errors
 from drivers.methods.design import make_design
+from drivers.methods.driver_sample import own_stream
 from drivers.methods.equations import Fitted, fit_equation
+from drivers.methods.positions import check_positions
 from drivers.methods.result import Summary, frame
 from drivers.methods.rows import psem_records
 from drivers.methods.sample import Sample
+from drivers.methods.vicinity import Blocks, widest_reach
 from drivers.progress import SILENT, Reporter
 from drivers.spec.bound import BoundModel, PathModel
+from drivers.spec.options import PsemOptions
 from drivers.spec.path_graph import PathGraph, make_graph
 from drivers.spec.terms import Term
+from drivers.stats.blas import one_blas_thread
 from drivers.stats.dsep import FIELD_P, FishersC, fishers_c
-from drivers.stats.likelihood import Criteria, chi_square, dsep_criteria, information_criteria
+from drivers.stats.likelihood import (
+    Criteria,
+    chi_square,
+    dsep_criteria,
+    information_criteria,
+    misfit_per_df,
+)
 from drivers.table import Partition, PixelTable, Stratum
 
 Array = NDArray[np.float64]
@@ -53,6 +66,24 @@ class Fit:
     criteria: Criteria
     aic_dsep: float
     aicc_dsep: float
+
+    @property
+    def classical_c(self) -> FishersC:
+        """Fisher's C as if pixels were independent."""
+        return fishers_c(self.claims.log_p_classical)
+
+    @property
+    def fewest_independent(self) -> float:
+        """The fewest independent pixels behind any slope or claim; NaN where none are counted."""
+        every = np.concatenate([self.claims.n_effective, *(e.n_effective for e in self.equations)])
+        return float(np.nanmin(every)) if np.isfinite(every).any() else float("nan")
+
+    @property
+    def rmsea(self) -> float:
+        """Misfit per degree of freedom beyond what sampling gives."""
+        counted, n = self.claims.n_effective, float(self.sample.n)
+        independent = counted if self.sample.errors == "effective" else np.full(len(counted), n)
+        return misfit_per_df(self.chisq, self.chisq_df, self.sample.n, independent)
 
     @property
     def r2(self) -> float:
@@ -84,7 +115,6 @@ class PsemResult:
 
     fit: Fit
     steps: tuple[Step, ...]
-    notes: tuple[str, ...] = ()
     method: str = field(default="psem", init=False)
 
     @property
@@ -95,7 +125,7 @@ class PsemResult:
     @property
     def records(self) -> dict[str, list[dict[str, Any]]]:
         """The rows that the result adds to each table (effects.csv comes from `drivers.effects`)."""
-        return psem_records(self.fit, self.steps, self.notes)
+        return psem_records(self.fit, self.steps)
 
     def tidy(self) -> pd.DataFrame:
         """Coefficients: a row per path, correlated errors and weight."""
@@ -151,15 +181,29 @@ class PsemResult:
 class PsemFitter:
     """A piecewise SEM prepared on a table: the pixels have been read, strata cost small matrices."""
 
-    def __init__(self, model: PathModel, table: PixelTable, partition: Partition) -> None:
+    def __init__(self, model: PathModel, table: PixelTable, partition: Partition, seed: int = 0) -> None:
         self._graph = make_graph(model)
-        self._partition = partition
+        self._partition, self._seed = partition, seed
         groups = [e.random for e in model.equations if e.random is not None]
         self._design = make_design(table, _terms(self._graph), groups)
-        self._cells = self._design.moments(partition, extremes=model.options.standardize == "range")
-        self.notes = _notes(model, table)
-        self.warnings = self.notes if model.options.errors in ("effective", "block") else ()
+        check_positions(table)
+        extremes = model.options.standardize == "range"
+        self._cells = BlockedCells(self._design, partition, model.options.block, extremes=extremes)
 
+    @property
+    def _options(self) -> PsemOptions:
+        return self._graph.model.options
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user asked for and does not get, whatever the stratum."""
+        if self._cells.space is not None or self._options.errors not in ("effective", "block"):
+            return ()
+        return (
+            f"`errors: {self._options.errors}` needs the coordinates of every pixel; p-values are classical",
+        )
+
+    @one_blas_thread()
     def fit(self, stratum: Stratum, reporter: Reporter = SILENT) -> PsemResult:
         """Fit one stratum.
 
@@ -168,7 +212,18 @@ class PsemFitter:
         FitError
             With the reason why the stratum cannot be fitted.
         """
-        moments = self._cells.merged(stratum.cells)
+        sample, weightings = self._sample(stratum, self._blocks)
+        fit = fit_graph(sample, self._graph, weightings)
+        steps: list[Step] = []
+        if self._options.prune is not None:
+            fit = _prune(fit, self._options.prune.p_value, steps)
+        if self._options.suggest:
+            _suggest(fit, steps)
+        return PsemResult(fit, tuple(steps))
+
+    def _sample(self, stratum: Stratum, blocks: Blocks | None) -> tuple[Sample, tuple[Weighting, ...]]:
+        """The pixels of a stratum with their composites; their neighbours too where there are blocks."""
+        moments = self._cells.moments(stratum)
         if 0 < moments.rows < FEWEST_PIXELS:
             raise FitError(f"too few pixels: {moments.rows} with a value in every variable")
         if moments.rows == 0:
@@ -178,21 +233,44 @@ class PsemFitter:
                 else f"none of the {stratum.rows} pixels of this stratum has a value in every variable"
             )
         sample = Sample(self._design, self._partition, stratum, moments)
-        sample, weightings = weigh(sample, self._graph.model)
-        fit = fit_graph(sample, self._graph, weightings)
-        steps: list[Step] = []
-        options = self._graph.model.options
-        if options.prune is not None:
-            fit = _prune(fit, options.prune.p_value, steps)
-        if options.suggest:
-            _suggest(fit, steps)
-        return PsemResult(fit, tuple(steps), self.notes)
+        if blocks is not None:
+            near = self._cells.vicinity(stratum, blocks)
+            kind = "classical" if near is None else self._options.errors or "effective"
+            sample = replace(sample, vicinity=near, errors=kind)
+        return weigh(sample, self._graph.model)
+
+    @cached_property
+    def _blocks(self) -> Blocks | None:
+        """Blocks of one side for all strata, so that these can be compared; None without coordinates."""
+        space = self._cells.space
+        if space is None:
+            return None
+        reach = 0.0 if space.given else self._reach()
+        return space.blocks(reach, self._options.draws, own_stream(self._seed, "blocks"))
+
+    def _reach(self) -> float:
+        """How far the errors of the equations reach in the largest stratum that can be fitted."""
+        for stratum in sorted(self._partition.strata, key=lambda s: -s.rows):
+            try:
+                sample, _ = self._sample(stratum, None)
+                equations = [
+                    (sample.select([Term((e.response,))]).columns[0], sample.select(e.terms).columns)
+                    for e in self._graph.equations
+                    if e.family == "gaussian" and e.random is None
+                ]
+            except FitError:
+                continue
+            dependence = self._cells.dependence(stratum)
+            if sample.weights is not None:
+                dependence = dependence.extend(sample.weights)
+            return widest_reach(dependence, equations)
+        return 0.0
 
 
 def fitter(model: BoundModel, table: PixelTable, partition: Partition, seed: int = 0) -> PsemFitter:
-    """Prepare a piecewise SEM; reads every pixel once, for all strata. Nothing in it is random."""
+    """Prepare a piecewise SEM; reads every pixel once, for all strata. The seed is that of the bootstrap."""
     assert isinstance(model, PathModel)
-    return PsemFitter(model, table, partition)
+    return PsemFitter(model, table, partition, seed)
 
 
 def fit_graph(sample: Sample, graph: PathGraph, weightings: tuple[Weighting, ...]) -> Fit:
@@ -236,19 +314,6 @@ def _terms(graph: PathGraph) -> list[Term]:
     return [t for t in terms if not names & set(t.variables)]
 
 
-def _notes(model: PathModel, table: PixelTable) -> tuple[str, ...]:
-    """What a reader of every stratum must know."""
-    notes = []
-    if model.options.errors in ("effective", "block"):
-        notes.append(
-            f"`errors: {model.options.errors}` is not in this version; the errors are classical, as if "
-            "pixels were independent"
-        )
-    elif table.easting is not None and model.options.errors is None:
-        notes.append("the errors are classical, as if neighbouring pixels were independent")
-    return tuple(notes)
-
-
 def _prune(fit: Fit, threshold: float, steps: list[Step]) -> Fit:
     """Drop the least significant path of the whole model until all are significant."""
     while True:
@@ -271,11 +336,12 @@ def _least_significant(fit: Fit) -> tuple[float, str, str] | None:
         for term in e.equation.terms:
             if term.text in needed:
                 continue
-            mine = [i for i, owner in enumerate(e.selection.terms) if owner == term.text]
+            mine = e.places(term.text)
             if mine:
                 log_p = float(e.log_p[mine[0]]) if len(mine) == 1 else e.joint_test(term.text)[2]
                 found.append((log_p, e.equation.node, term.text))
-    return max(found, default=None)
+    # Where too few independent pixels allow no test, nothing says that a path can go.
+    return max((one for one in found if not np.isnan(one[0])), default=None)
 
 
 def _suggest(fit: Fit, steps: list[Step]) -> None:

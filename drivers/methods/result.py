@@ -58,6 +58,10 @@ class Importance:
     """Of the value, for the pixels that were sampled."""
     n: int | None = None
     """How many pixels were sampled."""
+    share_error: float = float("nan")
+    """Standard error of the share among its rivals, where forests of folds tell it."""
+    share_error_df: int | None = None
+    """Its degrees of freedom."""
 
 
 def importance_rows(found: Sequence[Importance]) -> list[dict[str, Any]]:
@@ -91,6 +95,8 @@ def importance_rows(found: Sequence[Importance]) -> list[dict[str, Any]]:
                 "spread": item.spread,
                 "std_error": item.std_error,
                 "n": item.n,
+                "share_error": item.share_error,
+                "share_error_df": item.share_error_df,
             }
         )
     return rows

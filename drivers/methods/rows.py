@@ -10,7 +10,11 @@ import numpy as np
 
 from drivers.methods.composites import Weighting
 from drivers.methods.equations import Fitted, joint_test
+from drivers.methods.fit_messages import fit_messages
+from drivers.methods.slope_errors import KINDS, quantile
+from drivers.methods.truncation import limits_of, sweep, truncated_slopes
 from drivers.spec.terms import Term
+from drivers.stats.blas import one_blas_thread
 
 if TYPE_CHECKING:
     from drivers.methods.psem import Fit, Step
@@ -21,8 +25,13 @@ EQUIVALENCE_ALPHA = 0.05
 """Level of the equivalence verdict, the usual one of two one-sided tests."""
 
 
-def psem_records(fit: Fit, steps: Sequence[Step], notes: Sequence[str]) -> dict[str, list[Row]]:
-    """The rows of coefficients, dsep, fit, r2 and trail."""
+@one_blas_thread()
+def psem_records(fit: Fit, steps: Sequence[Step]) -> dict[str, list[Row]]:
+    """The rows of coefficients, dsep, fit, r2 and trail, and of tables that only some fits have."""
+    beside = {
+        "coefficient_errors": [row for e in fit.equations for row in _rows_by_kind(fit, e)],
+        "threshold_sweep": [row for e in fit.equations for row in _sweep_rows(fit, e)],
+    }
     return {
         "coefficients": [
             *(row for e in fit.equations for row in _path_rows(fit, e)),
@@ -30,12 +39,13 @@ def psem_records(fit: Fit, steps: Sequence[Step], notes: Sequence[str]) -> dict[
             *(row for w in fit.weightings for row in _weight_rows(fit, w)),
         ],
         "dsep": _claim_rows(fit),
-        "fit": [_fit_row(fit, notes)],
+        "fit": [_fit_row(fit)],
         "r2": [
             {"response": e.equation.response.label, "r2": e.r2, "r2_conditional": e.r2_conditional}
             for e in fit.equations
         ],
         "trail": [_step_row(step) for step in steps],
+        **{name: rows for name, rows in beside.items() if rows},
     }
 
 
@@ -46,34 +56,128 @@ def _group(fit: Fit, term: Term) -> str:
 
 
 def _path_rows(fit: Fit, e: Fitted) -> list[Row]:
-    estimate, error, half = e.coefficients, e.std_error, e.half_width
-    columns = {
-        "term": list(e.labels),
-        "estimate": estimate.tolist(),
-        "std_error": error.tolist(),
-        "statistic": (estimate / error).tolist(),
-        "df": e.df.tolist(),
-        "log_p": e.log_p.tolist(),
-        "std_estimate": e.standardised(fit.sample, fit.graph.model.options.standardize).tolist(),
-        "conf_low": (estimate - half).tolist(),
-        "conf_high": (estimate + half).tolist(),
-    }
-    made = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+    how, kind = fit.graph.model.options.standardize, fit.sample.errors
+    made = slope_rows(e)
+    for row, label, std, error in zip(
+        made,
+        e.labels,
+        e.standardised(how).tolist(),
+        e.standardised_errors(how, kind if e.of_kind(kind) else "classical").tolist(),
+        strict=True,
+    ):
+        row |= {"term": label, "std_estimate": std, "std_estimate_error": error}
+    limits = limits_of(e, fit.sample)
+    if limits is not None and e.labels:
+        allowed = truncated_slopes(e, limits)
+        for row, estimate, error in zip(
+            made, allowed.estimate.tolist(), allowed.std_error.tolist(), strict=True
+        ):
+            row |= {"truncated_estimate": estimate, "truncated_std_error": error}
     rows: list[Row] = []
     for term in e.equation.terms:
-        mine = [i for i, owner in enumerate(e.selection.terms) if owner == term.text]
+        mine = e.places(term.text)
         common = {"response": e.equation.response.label, "op": "~", "group": _group(fit, term)}
         if len(mine) > 1 or any(factor.categorical for factor in term.factors):
-            statistic, df, joint = joint_test(fit.sample, e, term)
-            rows.append({**common, "term": term.label, "statistic": statistic, **_test(df, joint)})
-        rows += [{**common, **made[i], **_test(made[i]["df"], made[i]["log_p"])} for i in mine]
+            statistic, df, log_p = joint_test(e, term)
+            plain = joint_test(e, term, "classical")[2]
+            block = math.nan if e.block is None else joint_test(e, term, "block")[2]
+            tests = _tests(df, log_p, plain, block, float(e.n_effective[mine].min()))
+            rows.append({**common, "term": term.label, "statistic": statistic, **tests})
+        rows += [{**common, **made[i]} for i in mine]
     return rows
 
 
-def _test(df: float, log_p: float) -> Row:
-    """df, p and ln p of a test; z and χ² tests have no residual df."""
-    p = math.exp(log_p)
-    return {"df": math.nan if math.isinf(df) else df, "p_value": p, "log_p": log_p, "p_classical": p}
+def _sweep_rows(fit: Fit, e: Fitted) -> list[Row]:
+    """The slopes of an equation whose response cuts the stratum, at other thresholds."""
+    limits = limits_of(e, fit.sample)
+    if limits is None or not e.labels:
+        return []
+    return [
+        {
+            "threshold": found.threshold,
+            "side": found.side,
+            "n": found.n,
+            "response": e.equation.response.label,
+            "term": label,
+            "estimate": estimate,
+            "std_estimate": std,
+            "r2": found.r2,
+            "truncated_estimate": allowed,
+        }
+        for found in sweep(e, limits)
+        for label, estimate, std, allowed in zip(
+            e.labels,
+            found.estimate.tolist(),
+            found.std_estimate.tolist(),
+            found.truncated.tolist(),
+            strict=True,
+        )
+    ]
+
+
+def _rows_by_kind(fit: Fit, e: Fitted) -> list[Row]:
+    """Every kind of errors of every slope, side by side; none where there is one kind only."""
+    if e.by_pixels:
+        return []
+    how = fit.graph.model.options.standardize
+    estimate, std = e.coefficients, e.standardised(how)
+    rows: list[Row] = []
+    for kind in KINDS:
+        errors, std_error = e.of_kind(kind), e.standardised_errors(how, kind)
+        assert errors is not None
+        log_p, width = errors.log_p(estimate), quantile(errors.df)
+        columns = {
+            "term": np.array(e.labels, dtype=object),
+            "estimate": estimate,
+            "std_error": errors.std_error,
+            "df": errors.df,
+            "p_value": np.exp(log_p),
+            "log_p": log_p,
+            "conf_low": estimate - errors.half_width,
+            "conf_high": estimate + errors.half_width,
+            "std_estimate": std,
+            "std_estimate_error": std_error,
+            "std_conf_low": std - width * std_error,
+            "std_conf_high": std + width * std_error,
+        }
+        key = {"response": e.equation.response.label, "op": "~", "errors": kind}
+        cells = zip(*(values.tolist() for values in columns.values()), strict=True)
+        rows += [{**key, **dict(zip(columns, row, strict=True))} for row in cells]
+    return rows
+
+
+def slope_rows(e: Fitted) -> list[Row]:
+    """For each slope its estimate, error, interval and p-values by every kind of errors."""
+    estimate, half = e.coefficients, e.errors.half_width
+    plain = e.classical.log_p(estimate)
+    block = np.full(len(estimate), np.nan) if e.block is None else e.block.log_p(estimate)
+    return [
+        {
+            "estimate": b,
+            "std_error": error,
+            "statistic": t,
+            **_tests(*tests),
+            "conf_low": b - width,
+            "conf_high": b + width,
+        }
+        for b, error, t, width, *tests in zip(
+            *(v.tolist() for v in (estimate, e.std_error, e.statistic, half)),
+            *(v.tolist() for v in (e.df, e.log_p, plain, block, e.n_effective)),
+            strict=True,
+        )
+    ]
+
+
+def _tests(df: float, log_p: float, log_p_classical: float, log_p_block: float, n_effective: float) -> Row:
+    """df and p-values of a test by every kind of errors; z and χ² tests have no residual df."""
+    return {
+        "df": math.nan if math.isinf(df) else df,
+        "p_value": math.exp(log_p),
+        "log_p": log_p,
+        "p_classical": math.exp(log_p_classical),
+        "p_block": math.exp(log_p_block),
+        "n_effective": n_effective,
+    }
 
 
 def _covariance_rows(fit: Fit) -> list[Row]:
@@ -85,7 +189,7 @@ def _covariance_rows(fit: Fit) -> list[Row]:
             "group": "",
             "estimate": c.r,
             "statistic": c.statistic,
-            **_test(c.df, c.log_p),
+            **_tests(c.df, c.log_p, c.log_p_classical, c.log_p_block, c.n_effective),
             "std_estimate": c.r,
             "conf_low": c.low,
             "conf_high": c.high,
@@ -98,37 +202,29 @@ def _weight_rows(fit: Fit, weighting: Weighting) -> list[Row]:
     sample = fit.sample
     sd = sample.moments.sd
     whole = sd[sample.design.width + sample.composites.index(weighting.name)]
-    rows = []
-    for i, column in enumerate(weighting.columns):
-        weight, error = weighting.weights[i], weighting.std_error[i]
-        known = np.isfinite(error)
-        rows.append(
-            {
-                "response": weighting.name,
-                "op": "<~",
-                "term": sample.label(column),
-                "group": _group(fit, sample.design.columns[column].term),
-                "estimate": weight,
-                "std_error": error,
-                "statistic": weight / error if known else np.nan,
-                **(_test(weighting.df[i], weighting.log_p[i]) if known else {}),
-                "std_estimate": weight * sd[column] / whole,
-                "conf_low": weight - weighting.half_width[i],
-                "conf_high": weight + weighting.half_width[i],
-            }
-        )
-    return rows
+    made: list[Row] = [{"estimate": weight} for weight in weighting.weights.tolist()]
+    if weighting.regression is not None:
+        found = slope_rows(weighting.regression)
+        made = [found[i] for i in weighting.places]
+    return [
+        {
+            "response": weighting.name,
+            "op": "<~",
+            "term": sample.label(column),
+            "group": _group(fit, sample.design.columns[column].term),
+            **row,
+            "std_estimate": row["estimate"] * sd[column] / whole,
+        }
+        for row, column in zip(made, weighting.columns, strict=True)
+    ]
 
 
 def _claim_rows(fit: Fit) -> list[Row]:
     tested, forms = fit.claims, fit.graph.forms
     numbers = zip(
-        tested.statistic.tolist(),
-        tested.df.tolist(),
-        tested.log_p.tolist(),
-        tested.partial_r.tolist(),
-        tested.partial_low.tolist(),
-        tested.partial_high.tolist(),
+        *(v.tolist() for v in (tested.statistic, tested.df, tested.log_p)),
+        *(v.tolist() for v in (tested.log_p_classical, tested.log_p_block, tested.n_effective)),
+        *(v.tolist() for v in (tested.partial_r, tested.partial_low, tested.partial_high)),
         strict=True,
     )
     return [
@@ -137,27 +233,23 @@ def _claim_rows(fit: Fit) -> list[Row]:
             "term": forms[claim.cause].label,
             "given": given,
             "statistic": statistic,
-            **_test(df, log_p),
+            **_tests(*tests),
             "partial_r": r,
             "partial_r_low": low,
             "partial_r_high": high,
         }
-        for claim, given, (statistic, df, log_p, r, low, high) in zip(
+        for claim, given, (statistic, *tests, r, low, high) in zip(
             tested.claims, tested.given, numbers, strict=True
         )
     ]
 
 
-def _fit_row(fit: Fit, notes: Sequence[str]) -> Row:
-    c = fit.fishers_c
-    messages = ["saturated: no path is missing, so nothing can be tested"] if not c.df else []
-    curved = sorted({t.label for e in fit.graph.equations for t in e.terms if _is_curved(fit, t)})
-    if curved:
-        names = ", ".join(f"`{text}`" for text in curved)
-        messages.append(f"{names} act as drivers of their own: effects that pass through them are not summed")
+def _fit_row(fit: Fit) -> Row:
+    c, plain, near = fit.fishers_c, fit.classical_c, fit.sample.vicinity
     return {
         "method": "psem",
         "n": fit.sample.n,
+        "n_effective": fit.fewest_independent,
         "fishers_c": c.c,
         "fishers_c_df": c.df,
         "fishers_c_p": c.p_value,
@@ -169,21 +261,20 @@ def _fit_row(fit: Fit, notes: Sequence[str]) -> Row:
         "aicc": fit.criteria.aicc,
         "bic": fit.criteria.bic,
         "logl": fit.criteria.log_likelihood,
+        "rmsea": fit.rmsea,
         "r2": fit.r2,
         "status": "ok",
-        "message": "; ".join([*messages, *notes]),
+        "message": "; ".join(fit_messages(fit)),
         "aic_dsep": fit.aic_dsep,
         "aicc_dsep": fit.aicc_dsep,
         "verdict": c.verdict,
         **_equivalence(fit),
+        "errors": fit.sample.errors,
+        "block_side": math.nan if near is None else near.blocks.side,
+        "n_blocks": None if near is None else near.moments.n_blocks,
+        "fishers_c_classical": plain.c,
+        "fishers_c_p_classical": plain.p_value,
     }
-
-
-def _is_curved(fit: Fit, term: Term) -> bool:
-    """Whether a term is a product or function of a variable that has causes in the model."""
-    if not any(fit.graph.has_equation(v) for v in term.variables):
-        return False
-    return len(term.factors) > 1 or fit.graph.forms[term.variables[0]].text != term.text
 
 
 def _equivalence(fit: Fit) -> Row:
@@ -192,7 +283,7 @@ def _equivalence(fit: Fit) -> Row:
     if not len(tested.partial_r):
         return {"equivalence_bound": bound}
     largest = int(np.argmax(np.abs(tested.partial_r)))
-    p = float(tested.equivalence_p.max())
+    p = float(tested.equivalence_p.max())  # NaN where a claim has too few independent pixels
     beyond = (tested.partial_low > bound) | (tested.partial_high < -bound)
     verdict = (
         "equivalent" if p < EQUIVALENCE_ALPHA else "not equivalent" if bool(beyond.any()) else "inconclusive"

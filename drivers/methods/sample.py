@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from drivers.errors import FitError
 from drivers.methods.design import Design
+from drivers.methods.slope_errors import Kind
+from drivers.methods.vicinity import Vicinity
 from drivers.spec.terms import Term
 from drivers.stats.linear import aliased
 from drivers.stats.moments import Moments
@@ -39,6 +41,10 @@ class Sample:
     composites: tuple[str, ...] = ()
     weights: Array | None = None
     """Weights of the composites on the design columns, shape (c, p)."""
+    vicinity: Vicinity | None = None
+    """What its pixels share with their neighbours; None where they have no place."""
+    errors: Kind = "classical"
+    """The errors that p-values and intervals rest on."""
 
     @property
     def n(self) -> int:
@@ -52,7 +58,14 @@ class Sample:
 
     def with_composites(self, names: Sequence[str], weights: Array) -> Sample:
         """The same pixels with composites as further columns; `weights` has shape (c, p)."""
-        return replace(self, moments=self.moments.extend(weights), composites=tuple(names), weights=weights)
+        near = None if self.vicinity is None else self.vicinity.extend(weights)
+        return replace(
+            self,
+            moments=self.moments.extend(weights),
+            composites=tuple(names),
+            weights=weights,
+            vicinity=near,
+        )
 
     def select(self, terms: Sequence[Term]) -> Selection:
         """The columns of some terms in an equation with an intercept.

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers.errors import FitError
-from drivers.methods.driver_sample import DriverSample, Levels, Numbers, Positions
+from drivers.methods.driver_sample import DriverSample, Levels, Numbers
+from drivers.methods.positions import Positions
 from drivers.stats.lattice import Lattice
 
 Array = NDArray[np.float64]

@@ -150,6 +150,7 @@ def mark(
         "up": ((0.0, -1.0), (1.0, 0.8), (-1.0, 0.8)),
         "down": ((0.0, 1.0), (1.0, -0.8), (-1.0, -0.8)),
         "left": ((-1.0, 0.0), (0.8, -1.0), (0.8, 1.0)),
+        "right": ((1.0, 0.0), (-0.8, -1.0), (-0.8, 1.0)),
         "diamond": ((0.0, -1.2), (1.2, 0.0), (0.0, 1.2), (-1.2, 0.0)),
     }.get(shape)
     if corners is not None:
@@ -210,6 +211,16 @@ def ramp(x: float, y: float, stops: svg.Ramp) -> list[str]:
         )
         for k in range(20)
     ]  # fmt: skip
+
+
+def whisker(low: float, high: float, y: float, colour: str, width: float = 1.4, cap: float = 0.0) -> str:
+    """An interval from `low` to `high` at height `y`, with upright ends `cap` up and down."""
+    a, b, at = svg.short(low), svg.short(high), svg.short(y)
+    d = f"M{a} {at}H{b}"
+    if cap:
+        ends = f"{svg.short(y - cap)}V{svg.short(y + cap)}"
+        d += f"M{a} {ends}M{b} {ends}"
+    return svg.element("path", {"d": d, "stroke": colour, "stroke_width": width, "fill": "none"})
 
 
 def heading(title: str, width: float, margin: float) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
 
 from markupsafe import Markup
 
@@ -38,7 +37,7 @@ from drivers.report.brt_wording import (
 )
 from drivers.report.geodetector_rows import finite
 from drivers.report.run_tables import Row, RunTables, text
-from drivers.report.templating import render
+from drivers.report.templating import figure_of, render
 
 LISTED = 15
 """Pairs that the page lists, strongest first; tree_interactions.csv has all."""
@@ -78,7 +77,7 @@ class BrtSection:
             reading=reading(rows, groups, fit, kinds, pairs),
             block_side=side_of_blocks(fit.get("block_side"), geographic=run.geographic),
             first=stratum == next((s for s in run.fitted(model) if share_rows(run, model, s)), ""),
-            bars=[_sized(figures, name) for name in (DRIVERS, GROUPS) if name in figures],
+            bars=[figure_of(figures[name]) for name in (DRIVERS, GROUPS) if name in figures],
             tables=[(what, shown) for what, shown in (("driver", rows), ("group", groups)) if shown],
             measures={
                 what: [m for m in MEASURES if any(m in r.shares for r in shown)]
@@ -92,14 +91,16 @@ class BrtSection:
             tuning=tuning if tuning.tried > 1 else None,
             competition=competition(tuning, BEST),
             has_deviance=any(finite(r.get("deviance")) is not None for r in tuning.listed),
-            curves=[_sized(figures, name) for name in (*curves[:1], LEVELS) if name in figures],
-            more_curves=[_sized(figures, name) for name in curves[1:]],
-            triangle=[_sized(figures, name) for name in (H,) if name in figures],
+            curves=[figure_of(figures[name]) for name in (*curves[:1], LEVELS) if name in figures],
+            more_curves=[figure_of(figures[name]) for name in curves[1:]],
+            triangle=[figure_of(figures[name]) for name in (H,) if name in figures],
             pairs=pairs[:LISTED],
             all_pairs=len(pairs),
             has_h=any(p.h is not None for p in pairs),
             has_shap=any(p.shap is not None for p in pairs),
-            swarm=[(_sized(figures, SWARM), _swarm_words(run, model, stratum))] if SWARM in figures else [],
+            swarm=[(figure_of(figures[SWARM]), _swarm_words(run, model, stratum))]
+            if SWARM in figures
+            else [],
         )
 
     def overview(self, run: RunTables, model: str) -> Markup:
@@ -133,7 +134,7 @@ class BrtSection:
             fits=fits,
             lines=[(words, cells) for words, cells in lines if any(c is not None for c in cells)],
             grid=grid,
-            figures=[_sized(figures, STRATA)] if STRATA in figures else [],
+            figures=[figure_of(figures[STRATA])] if STRATA in figures else [],
             leads=[SAID[m] for m in MEASURES if any(m == leading(rows) for rows in columns.values() if rows)],
         )
 
@@ -158,9 +159,3 @@ def _folds(rows: list[Row], *, pooled: bool) -> list[tuple[str, str, Row]]:
     order = list(SCHEMES)
     found.sort(key=lambda f: order.index(f[0]) if f[0] in order else len(order))
     return [(SCHEMES.get(scheme, scheme), fold, row) for scheme, fold, row in found]
-
-
-def _sized(figures: Mapping[str, str], name: str) -> dict[str, Any]:
-    """A figure with the width it was drawn at; on a small screen it shrinks only so far."""
-    found = re.search(r' width="([\d.]+)"', figures[name])
-    return {"svg": Markup(figures[name]), "width": round(float(found.group(1))) if found else 0}

@@ -35,7 +35,7 @@ from drivers.report.geodetector_rows import (
 from drivers.report.geodetector_wording import findings, q_text, reading, warnings
 from drivers.report.numbers import number
 from drivers.report.run_tables import Row, RunTables, text
-from drivers.report.templating import render
+from drivers.report.templating import figure_of, render
 
 MATRICES = 12
 """Drivers whose risk matrices are on the page, best first; risk.csv has all."""
@@ -93,13 +93,13 @@ class GeodetectorSection:
             q=q_text,
             breaks=break_words,
             has={name: any(getattr(r, name) is not None for r in rows) for name in OPTIONAL},
-            bars=[_sized(figures, name) for name in (DRIVERS, GROUPS) if name in figures],
-            interaction=[_sized(figures, name) for name in (INTERACTION,) if name in figures],
+            bars=[figure_of(figures[name]) for name in (DRIVERS, GROUPS) if name in figures],
+            interaction=[figure_of(figures[name]) for name in (INTERACTION,) if name in figures],
             risk=_folded(figures, CLASSES, (LEVELS,)),
             candidates=_folded(figures, CANDIDATES, ()),
             numbered=NUMBERED,
-            scales=[_sized(figures, name) for name in (SCALES,) if name in figures],
-            years=[_sized(figures, name) for name in (YEARS,) if name in figures],
+            scales=[figure_of(figures[name]) for name in (SCALES,) if name in figures],
+            years=[figure_of(figures[name]) for name in (YEARS,) if name in figures],
             ecological=ecological_matrix(run, model, stratum),
             matrices=risk_matrices(run, model, stratum, rows),
             pairs=sorted(pairs, key=lambda r: -(finite(r.get("q_ab")) or 0.0))[:LISTED],
@@ -124,7 +124,7 @@ class GeodetectorSection:
             grid=grid,
             stars=star_mark,
             q=q_text,
-            figures=[_sized(figures, STRATA)] if STRATA in figures else [],
+            figures=[figure_of(figures[STRATA])] if STRATA in figures else [],
         )
 
 
@@ -132,19 +132,13 @@ OPTIONAL = ("p_max", "q_crossfit", "q_adjusted", "n_effective")
 """Columns of the table of drivers that are left out where they are empty."""
 
 
-def _sized(figures: Mapping[str, str], name: str) -> dict[str, Any]:
-    """A figure with the width it was drawn at; on a small screen it shrinks only so far."""
-    found = re.search(r' width="([\d.]+)"', figures[name])
-    return {"svg": Markup(figures[name]), "width": round(float(found.group(1))) if found else 0}
-
-
 def _folded(figures: Mapping[str, str], stem: str, others: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
     """The first figure of a stem and `others` in sight, its further ones folded."""
     pages = [name for name in figures if re.fullmatch(rf"{stem}(-\d+)?\.svg", name)]
     shown = [*pages[:1], *(name for name in others if name in figures)]
     return {
-        "shown": [_sized(figures, name) for name in shown],
-        "more": [_sized(figures, name) for name in pages[1:]],
+        "shown": [figure_of(figures[name]) for name in shown],
+        "more": [figure_of(figures[name]) for name in pages[1:]],
     }
 
 

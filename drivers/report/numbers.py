@@ -78,10 +78,13 @@ def count(value: Any) -> str:
 def percent(value: Any) -> str:
     """A share as a percentage.
 
-    >>> percent(0.4567)
-    '45.7\\u202f%'
+    >>> percent(0.4567), percent(-0.02)
+    ('45.7\\u202f%', '−2.0\\u202f%')
     """
-    return MISSING if is_missing(value) else f"{100 * float(value):.1f}{THIN}%"
+    if is_missing(value):
+        return MISSING
+    text = f"{100 * float(value):.1f}"
+    return (text.lstrip("-") if float(text) == 0 else text.replace("-", MINUS)) + f"{THIN}%"
 
 
 def p_value(value: Any) -> str:
@@ -161,6 +164,17 @@ def stratum_label(stratum: Any) -> str:
     """
     text = str(stratum)
     return "All pixels" if text == "all" else text.replace(",", " · ").replace("=", ": ")
+
+
+def level_of(stratum: str, family: str = "") -> str:
+    """A stratum by its level alone, where the family has been named.
+
+    >>> level_of("landuse=forestland", "landuse"), level_of("a=1,b=x", "a*b"), level_of("region A", "all")
+    ('forestland', '1, x', 'region A')
+    """
+    parts = [part.partition("=") for part in stratum.split(",")]
+    named = "*".join(name for name, equals, _ in parts if equals) == family
+    return ", ".join(level for _, _, level in parts) if named else stratum
 
 
 def chain(via: Any) -> str:

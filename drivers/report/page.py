@@ -9,15 +9,22 @@ from typing import Any
 
 from markupsafe import Markup
 
+from drivers.report.change_rows import series_of
+from drivers.report.change_wording import asked_words, changed_words
+from drivers.report.fit_wording import verdict
 from drivers.report.numbers import count, is_missing, unit
 from drivers.report.run_tables import RunTables, text, truth
-from drivers.report.sections import SECTIONS, Section
+from drivers.report.sections import COMPARISONS, SECTIONS, Comparison, Section
 from drivers.report.svg import group_colours
 from drivers.report.templating import render
-from drivers.report.wording import cautions, failures, notes, options_text, selecting_strata, verdict
+from drivers.report.wording import cautions, failures, notes, options_text, selecting_strata
 
 Figures = Mapping[tuple[str, str], Mapping[str, str]]
-"""(model, stratum) -> short file name -> SVG; the stratum is empty for figures of all strata together."""
+"""(model, stratum) -> short file name -> SVG.
+
+The stratum is empty for figures of all strata together; of a comparison of all models the model is empty and
+the stratum is its slug.
+"""
 
 
 def make_figures(run: RunTables) -> dict[tuple[str, str], dict[str, str]]:
@@ -30,16 +37,25 @@ def make_figures(run: RunTables) -> dict[tuple[str, str], dict[str, str]]:
             found[model, stratum] = section.figures(run, model, stratum) if section and done else {}
         if section and (drawn := section.figures(run, model, "")):
             found[model, ""] = drawn
+    for part in COMPARISONS:
+        if _present(run, part) and (drawn := part.figures(run)):
+            found["", part.slug] = drawn
     return found
 
 
+def _present(run: RunTables, part: Comparison) -> bool:
+    return any(run.rows(table) for table in part.tables)
+
+
 def slugs(run: RunTables) -> dict[tuple[str, str], str]:
-    """A name for each (model, stratum), and (model, "") for the model, safe in links and on every disk.
+    """A name for each (model, stratum), (model, "") for the model, and for each comparison of all models.
+
+    They are safe in links and on every disk.
 
     Two that would be the same, even on a disk that ignores case, are told apart by a number.
     """
-    found: dict[tuple[str, str], str] = {}
-    taken = {"asked", "strata", "main", "made", "truncation"}
+    found = {("", part.slug): part.slug for part in COMPARISONS if _present(run, part)}
+    taken = {"asked", "strata", "main", "made", "truncation", *(part.slug for part in COMPARISONS)}
     for model in (str(m["name"]) for m in run.models):
         for stratum in ("", *run.fitted(model)):
             plain = "--".join(_plain(part) for part in (model, stratum) if part)
@@ -88,10 +104,17 @@ def render_page(run: RunTables, figures: Figures) -> str:
         groups=_driver_groups(run),
         colours=group_colours(g for g in run.groups.values() if g),
         models=[_model(run, m, names, figures) for m in run.models],
+        comparisons=[
+            {"slug": part.slug, "title": part.title, "body": body, "links": part.links(run)}
+            for part in COMPARISONS
+            if (body := part.render(run, figures.get(("", part.slug), {})))
+        ],
         strata_names=run.strata,
         strata_rows=rows,
         selecting=selecting_strata(run),
         seed=meta.get("seed"),
+        over_years=[asked_words(series) for series in series_of(run)],
+        summarised=bool(run.response) or any(not is_missing(row.get("mean")) for row in rows),
         versions=sorted((meta.get("versions") or {}).items()),
         digests=_digests(meta.get("sha256") or {}),
     )
@@ -99,17 +122,23 @@ def render_page(run: RunTables, figures: Figures) -> str:
 
 
 def _lead(run: RunTables) -> str:
-    """One sentence: what on what, on how many pixels, in how many strata."""
+    """One sentence: what on what, and what changed, on how many pixels, in how many strata."""
     drivers = run.meta.get("drivers") or []
     n = (run.meta.get("table") or {}).get("n")
-    if not run.response or not drivers or is_missing(n):
+    changed = changed_words(run)
+    asked = bool(run.response and drivers)
+    if is_missing(n) or not (asked or changed):
         return ""
     groups = len({text(d.get("group")) for d in drivers} - {""})
     in_groups = f" in {groups} groups" if groups > 1 else ""
     strata = f", in {len(run.strata)} strata" if len(run.strata) > 1 else ""
+    where = f"on {count(n)} pixels{strata}."
+    if not asked:
+        return f"How {changed} {where}"
     measure = unit((run.meta.get("response") or {}).get("unit"))
     of = f"{run.response} ({measure})" if measure else run.response
-    return f"What {len(drivers)} drivers{in_groups} do to {of} on {count(n)} pixels{strata}."
+    also = f", and how {changed}," if changed else ""
+    return f"What {len(drivers)} drivers{in_groups} do to {of}{also} {where}"
 
 
 def _driver_groups(run: RunTables) -> list[tuple[str, list[dict[str, Any]]]]:

@@ -157,7 +157,14 @@ def _effect(name: str, rows: list[Row]) -> Effect:
 
 
 def standardised_interval(row: Row) -> tuple[float | None, float | None]:
-    """A row's interval on the standardised scale: the raw one times std_estimate / estimate."""
+    """A row's interval on the standardised scale.
+
+    Where the table has none of its own, the raw one times std_estimate / estimate: the standard deviations
+    then count as given.
+    """
+    own = number_or_none(row.get("std_conf_low")), number_or_none(row.get("std_conf_high"))
+    if own[0] is not None and own[1] is not None:
+        return own
     raw, std = number_or_none(row.get("estimate")), number_or_none(row.get("std_estimate"))
     low, high = number_or_none(row.get("conf_low")), number_or_none(row.get("conf_high"))
     if raw is None or std is None or low is None or high is None or raw == 0:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ from markupsafe import Markup
 
 from drivers.report.bars import Effect, effect_bars
 from drivers.report.diagram import path_diagram
+from drivers.report.fit_wording import verdict
 from drivers.report.numbers import is_missing, stratum_label, unit
 from drivers.report.psem_graph import (
     diagram_of,
@@ -18,12 +18,23 @@ from drivers.report.psem_graph import (
     standardised_interval,
     whole_terms,
 )
+from drivers.report.psem_inference import (
+    ERRORS,
+    SELECTION,
+    SWEEP_READ,
+    THRESHOLDS,
+    errors_caption,
+    inference_figures,
+    truncated_slopes,
+)
 from drivers.report.run_tables import Row, RunTables, text
 from drivers.report.svg import group_colours
-from drivers.report.templating import render
-from drivers.report.wording import DELTA_NOTE, REGRESSION_WEIGHTS, verdict
+from drivers.report.templating import figure_of, render
+from drivers.report.wording import DELTA_NOTE, REGRESSION_WEIGHTS, errors_of
 
 DIAGRAM = "paths.svg"
+SIZED = (DIAGRAM, ERRORS, THRESHOLDS)
+"""Figures that shrink only so far on a small screen."""
 BARS = (("drivers", driver_effects), ("groups", group_effects))
 """Whose effects are drawn and listed, and where they come from."""
 
@@ -52,7 +63,7 @@ class PsemSection:
                     found[_bars(who, k)] = effect_bars(
                         effects, title=title, response=response, colours=colours
                     )
-        return found
+        return found | inference_figures(run, model, stratum)
 
     def render(self, run: RunTables, model: str, stratum: str, figures: Mapping[str, str]) -> Markup:
         """The section of one fitted stratum."""
@@ -62,6 +73,7 @@ class PsemSection:
         responses = run.responses(model)
         effects = run.rows("effects", model=model, stratum=stratum)
         weights = [r for r in rows if r.get("op") == "<~"]
+        claims = run.rows("dsep", model=model, stratum=stratum)
         return render(
             "psem.html",
             fit=fit,
@@ -70,11 +82,20 @@ class PsemSection:
             explained=[(name, _r2(run, model, stratum, name)) for name in responses],
             figures={name: Markup(svg) for name, svg in figures.items()},
             diagram=DIAGRAM,
-            natural_width=_natural_width(figures.get(DIAGRAM, "")),
+            sized={name: figure_of(figures[name]) for name in SIZED if name in figures},
+            errors_figure=ERRORS,
+            errors_caption=errors_caption(run, model, stratum),
+            errors=errors_of(fit),
+            adjusted=any(not is_missing(r.get("p_adjusted")) for r in rows),
+            truncated=truncated_slopes(run, model, stratum),
+            selection=SELECTION,
+            thresholds_figure=THRESHOLDS,
+            sweep_read=SWEEP_READ,
             equations=_equations(rows, r2),
             spatial=any(not is_missing(r.get("n_effective")) for r in rows),
             block=any(not is_missing(r.get("p_block")) for r in rows),
-            claims=run.rows("dsep", model=model, stratum=stratum),
+            claims=claims,
+            claims_adjusted=any(not is_missing(r.get("p_adjusted")) for r in claims),
             blocks=_blocks(run, model, stratum, figures),
             specific=[r for r in effects if r.get("kind") == "indirect" and text(r.get("driver"))],
             weights=_by_response(weights),
@@ -101,6 +122,7 @@ class PsemSection:
             strata=strata,
             explained=[(r, [_r2(run, model, s, r) for s in strata]) for r in run.responses(model)],
             fits=[run.fit(model, s) for s in strata],
+            counted=any(not is_missing(run.fit(model, s).get("n_effective")) for s in strata),
             verdicts=[verdict(run.fit(model, s)) for s in strata],
             blocks=[*blocks, ("Paths", _grid(paths, lambda cell: cell))],
         )
@@ -129,12 +151,6 @@ def _blocks(run: RunTables, model: str, stratum: str, figures: Mapping[str, str]
             bars = [_bars(who, k) for who, _ in BARS if _bars(who, k) in figures]
             found.append({"response": response, "bars": bars, **block})
     return found
-
-
-def _natural_width(svg: str) -> int:
-    """The width a diagram was drawn at; the style sheet lets it shrink only so far, then it scrolls."""
-    found = re.search(r' width="([\d.]+)"', svg)
-    return round(float(found.group(1))) if found else 0
 
 
 def _title(run: RunTables, model: str) -> str:

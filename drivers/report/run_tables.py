@@ -1,4 +1,7 @@
-"""What a report is made of: finished tables and the facts of the run. No fit objects, no pixels."""
+"""What a report is made of: finished tables and the facts of the run. No fit objects, no pixels.
+
+Maps of classes come along in a run; a report that was read back has none.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from drivers.maps import ClassMap
 from drivers.report.numbers import is_missing
 
 Row = dict[str, Any]
@@ -27,10 +31,13 @@ class RunTables:
     meta
         Study, title, response, drivers, groups, table, models, seed, versions, sha256, warnings,
         timings.
+    maps
+        Classes of the pixels on their grid, for pictures; no part of what is written as tables.
     """
 
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     meta: Mapping[str, Any] = field(default_factory=dict)
+    maps: tuple[ClassMap, ...] = field(default=(), repr=False, compare=False)
     _rows: dict[str, dict[tuple[Any, Any], list[Row]]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )

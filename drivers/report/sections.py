@@ -1,7 +1,8 @@
-"""The interface by which each method brings its own part of the report.
+"""The interface by which methods, and what compares them, bring their own parts of the report.
 
 A method's section is an object with the four members of `Section`; it is entered in `SECTIONS` under the
-method's name. The page and the writer know nothing else about methods.
+method's name. What is about all models together, or about none, is a `Comparison` in `COMPARISONS`. The
+page and the writer know nothing else about either.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ from typing import Protocol
 from markupsafe import Markup
 
 from drivers.report.brt_section import BrtSection
+from drivers.report.change_section import ChangeOverYears
 from drivers.report.geodetector_section import GeodetectorSection
+from drivers.report.methods_compared import MethodsCompared
 from drivers.report.psem_section import PsemSection
 from drivers.report.run_tables import RunTables
+from drivers.report.strata_compared import StrataCompared
 
 
 class Section(Protocol):
@@ -38,7 +42,32 @@ class Section(Protocol):
         ...
 
 
+class Comparison(Protocol):
+    """What is shown of all models together, or of none."""
+
+    slug: str
+    """Where it is on the page, and how the names of its figures begin."""
+    title: str
+    tables: tuple[str, ...]
+    """The tables without a row in any of which there is nothing to show."""
+
+    def figures(self, run: RunTables) -> dict[str, str]:
+        """A short file name and the SVG of each figure."""
+        ...
+
+    def links(self, run: RunTables) -> list[tuple[str, str]]:
+        """Its parts in the contents of the page: where they are, and their names."""
+        ...
+
+    def render(self, run: RunTables, figures: Mapping[str, str]) -> Markup:
+        """The section; empty where the run has nothing of the kind."""
+        ...
+
+
 SECTIONS: dict[str, Section] = {
     section.method: section for section in (PsemSection(), GeodetectorSection(), BrtSection())
 }
 """Method name -> its section. A method without one still has its verdict and its tables."""
+
+COMPARISONS: tuple[Comparison, ...] = (ChangeOverYears(), StrataCompared(), MethodsCompared())
+"""In the order of the page."""

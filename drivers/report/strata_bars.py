@@ -59,7 +59,7 @@ def strata_bars(
     wide = min(WIDEST, max(NARROWEST, ALL_COLUMNS / max(len(columns), 1)))
     width = max(left + wide * len(columns) + MARGIN, 420.0)
     drawn, y = legend(keys, MARGIN, 48.0, width - 2 * MARGIN) if keys else ([], 34.0)
-    heads = [_lines(name, wide - 8) for name in columns]
+    heads = [stratum_heads(name, wide - 8) for name in columns]
     top = y + 20 + 12 * max((len(h) for h in heads), default=1)
     bottom = top + ROW * len(order)
     reach = scale_of([0.0, *(bar.value for bars in columns.values() for bar in bars.values())], 4)
@@ -101,7 +101,7 @@ def strata_bars(
     return svg.document(width, bottom + 13 + MARGIN, f"Strata side by side: {title}", parts)
 
 
-def _lines(stratum: str, room: float) -> list[tuple[str, float, bool]]:
+def stratum_heads(stratum: str, room: float) -> list[tuple[str, float, bool]]:
     """`balance=sink` as `balance` and, bold, `sink`: (words, size, bold), line by line."""
     if stratum == "all":
         return [("all pixels", fit("all pixels", room, 11.0, bold=True).size, True)]

@@ -68,3 +68,12 @@ def shade(value: Any) -> str:
     size = abs(float(value))
     step = sum(size >= level for level in (0.05, 0.2, 0.4, 0.6))
     return f"{'p' if float(value) > 0 else 'n'}{step}" if step else ""
+
+
+def figure_of(svg: str) -> dict[str, Any]:
+    """A figure for `cells.drawn`: its markup, and the width it was drawn at.
+
+    The style sheet lets it shrink only so far, then it scrolls.
+    """
+    found = re.search(r' width="([\d.]+)"', svg)
+    return {"svg": Markup(svg), "width": round(float(found.group(1))) if found else 0}

@@ -15,14 +15,16 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
-from drivers.report.numbers import is_missing
+from drivers.report.change_rows import series_of, sure_shares
+from drivers.report.numbers import is_missing, level_of
 from drivers.report.run_tables import RunTables, text
 from drivers.report.tables import TEXT_COLUMNS
 from drivers.report.wording import TREE_METHOD, failures
 
 # fmt: off
 OVERVIEW = (
-    "model", "stratum", "n", "fishers_c", "fishers_c_df", "fishers_c_p", "verdict", "aicc", "r2", "status",
+    "model", "stratum", "n", "n_effective", "fishers_c", "fishers_c_df", "fishers_c_p", "verdict", "aicc",
+    "r2", "status",
 )
 """The columns of fit.csv that a first look needs."""
 FACTORS = ("model", "stratum", "rank", "driver", "q", "n_classes", "method", "p_value", "p_max")
@@ -33,31 +35,50 @@ SHARES = ("model", "stratum", "rank", "driver", "group", "share")
 """The columns of importance.csv that a first look needs."""
 TOP = 5
 """Drivers per fit in a first look."""
+CHANGES = ("stratum", "series", "n_years", "sen_slope", "mk_z", "mk_p", "significant", "share_fdr")
+"""The columns of a first look at change: of series_trend.csv, and shares of the area from trend.csv."""
 PATH_METHOD = "psem"
-VERDICTS = frozenset(("fishers_c", "fishers_c_df", "fishers_c_p", "verdict", "aicc", "r2"))
+VERDICTS = frozenset(("n_effective", "fishers_c", "fishers_c_df", "fishers_c_p", "verdict", "aicc", "r2"))
 """What only path models have: left out of the first look where there is none."""
 LEAST_NEEDED = (
-    "gap", "p_classical", "p_block", "n_effective", "log_p", "conf_low", "conf_high", "aic_dsep", "aicc_dsep",
-    "srmr", "rmsea", "tli", "cfi", "logl", "bic", "aic", "chisq_df", "chisq", "chisq_p",
+    "pixels_before", "pixels_after", "share_before", "share_after", "share_gain", "share_loss",
+    "sen_intercept", "mk_tau", "mk_s", "linear_slope", "n_years", "unknown", "mean_unchanged", "unchanged",
+    "region_p", "missing", "offset_azimuth", "offset", "region_r", "year_from", "mk_z", "total",
+    "growth_share",
+    "gap", "log_p", "p_classical", "p_block", "block_side", "std_estimate_error", "truncated_std_error",
+    "aic_dsep", "aicc_dsep", "fishers_c_classical", "fishers_c_p_classical",
+    "srmr", "tli", "cfi", "logl", "bic", "aic", "chisq_df", "chisq", "chisq_p", "df_residual",
     "equivalence_bound", "max_partial_r_low", "max_partial_r_high", "partial_r_low", "partial_r_high",
+    "share_psem", "share_brt", "share_geodetector", "pooled",
     "equivalence_p", "method", "group", "message", "c_per_df", "df", "statistic", "delta_c", "given",
-    "equivalence_verdict", "aicc", "max_partial_r", "fishers_c_df", "fishers_c", "std_error", "op",
-    "max", "min",
+    "n_blocks", "rmsea", "equivalence_verdict", "aicc", "max_partial_r", "fishers_c_df", "fishers_c",
+    "std_error", "op", "conf_low", "conf_high", "std_conf_low", "std_conf_high", "n_effective",
+    "truncated_estimate", "agreement", "pixels", "area", "estimate_a", "estimate_b", "p_adjusted", "max",
+    "min",
 )
 """What is left out of a table that is too wide, in this order."""
-P_COLUMNS = frozenset(("fishers_c_p", "chisq_p", "equivalence_p"))
+P_COLUMNS = frozenset(("fishers_c_p", "fishers_c_p_classical", "chisq_p", "equivalence_p"))
+WHOLE = frozenset(("n_effective",))
+"""Counts that are not whole in the tables, and are read as if they were."""
 KEYS = frozenset((
     "model", "stratum", "response", "term", "driver", "kind", "via", "estimate", "std_estimate", "p_value",
     "n", "status", "verdict", "r2", "step", "action", "selects_on_response",
     "q", "n_classes", "p_max", "driver_a", "driver_b", "q_ab", "type", "class", "class_a", "class_b", "mean",
     "year", "scale", "chosen", "share", "r2_holdout", "r2_random", "r2_block",
-    "r2_knndm",
+    "r2_knndm", "errors", "quantity", "stratum_a", "stratum_b", "difference", "n_strata",
+    "series", "partner", "trend_class", "persistence_class", "sen_slope", "mk_p", "significant", "share_fdr",
+    "from", "to", "before", "after", "net", "easting", "northing", "growth", "hurst", "year_to",
+    "w", "w_low", "w_high", "rank_psem", "rank_brt", "rank_geodetector", "sign", "threshold", "side",
 ))
 """What stays."""
 LAST = ("via", "estimate")
 """Keys that go where not even the keys fit: the others can be read without them."""
-SECTIONED = ("model", "stratum")
-"""What heads a part of a table that has many rows per fit."""
+TOGETHER = (("low", "high"), ("a", "b"), ("psem", "brt", "geodetector"))
+"""Ends of names that come and go together."""
+SECTIONED = ("model", "stratum", "quantity")
+"""What heads a part of a table that has many rows per fit; not all tables have a quantity."""
+ENDS = ("stratum_a", "stratum_b")
+"""Strata whose family the heading names."""
 FOLDED = frozenset(("message", "given", "via", "reason"))
 """Long texts, which may take several lines; they break between words."""
 # fmt: on
@@ -65,7 +86,7 @@ DIGITS, P_DIGITS = 4, 3
 """Significant digits in a terminal, and those of p-values; the files have them all."""
 GAP = 2
 """Blanks between columns."""
-FOLD_AT, NARROWEST = 28, 8
+FOLD_AT, NARROWEST = 22, 8
 """Characters that a folded text gets at least; and that a name gets, where not even the keys fit."""
 PIPE = 1_000_000
 """The width of what is no terminal: nothing wraps."""
@@ -91,7 +112,13 @@ class FittedTable:
         said = []
         parts = _parts(cells)
         if len(parts) > 1 or next(iter(parts)):
+            families = cells.get("stratum", [])
+            cells |= {name: list(map(level_of, cells[name], families)) for name in ENDS if name in cells}
             cells = {name: shown for name, shown in cells.items() if name not in SECTIONED}
+            if {"driver", "group"} <= set(cells):  # the rows of a group have no driver
+                cells["driver"] = [
+                    d or (g and f"({g})") for d, g in zip(cells["driver"], cells["group"], strict=True)
+                ]
         elif len(set(cells.get("model", ()))) == 1 and len(cells) > 1:
             said.append(f"model: {cells.pop('model')[0]}")
         cells = {name: shown for name, shown in cells.items() if any(shown) or not len(self.frame)}
@@ -125,10 +152,11 @@ def _parts(cells: Mapping[str, Sequence[str]]) -> dict[str, list[int]]:
     """The rows under each heading `model on stratum`; one part without a heading where fits have one row."""
     keys = [cells[name] for name in SECTIONED if name in cells]
     rows: dict[str, list[int]] = {}
-    for k, key in enumerate(zip(*keys, strict=True)):
-        rows.setdefault(" on ".join(key), []).append(k)
+    for k, (*fit, last) in enumerate(zip(*keys, strict=True)):
+        heading = f"{' on '.join(fit)}: {last}" if "quantity" in cells else " on ".join([*fit, last])
+        rows.setdefault(heading, []).append(k)
     total = sum(len(found) for found in rows.values())
-    if len(keys) == len(SECTIONED) and total >= 2 * len(rows) > 0:
+    if {"model", "stratum"} <= set(cells) and total >= 2 * len(rows) > 0:
         return rows
     return {"": list(range(len(next(iter(cells.values()), ()))))}
 
@@ -143,6 +171,8 @@ def fitting(cells: Mapping[str, Sequence[str]], room: int) -> dict[str, int]:
     full = {name: _width(name, shown) for name, shown in cells.items()}
     floor = {name: _floor(name, cells[name], full[name]) for name in cells}
     ranked = [name for name in LEAST_NEEDED if name in cells]
+    if set(ENDS) <= set(cells) and "p_adjusted" in ranked:  # of many differences only those that remain count
+        ranked.insert(ranked.index("p_adjusted"), "p_value")
     unranked = [name for name in reversed(list(cells)) if name not in KEYS and name not in ranked]
     order = [*ranked, *unranked, *(name for name in LAST if name in cells)]
     kept = set(cells)
@@ -173,9 +203,10 @@ def _leave_out(order: Sequence[str], kept: set[str], floor: Mapping[str, int], r
 
 
 def _with_its_pair(name: str) -> set[str]:
-    """The two ends of an interval come and go together."""
+    """The two ends of an interval come and go together, as do two estimates and the shares of all methods."""
     stem, _, end = name.rpartition("_")
-    return {f"{stem}_low", f"{stem}_high"} if end in ("low", "high") else {name}
+    together = next((ends for ends in TOGETHER if end in ends), ())
+    return {f"{stem}_{end}" for end in together} if stem and together else {name}
 
 
 def _total(widths: Mapping[str, int], kept: set[str]) -> int:
@@ -203,23 +234,40 @@ def overview(run: RunTables) -> RenderableType:
     parts: list[RenderableType] = []
     fits = run.tables.get("fit")
     if fits is not None:
-        kept = [name for name in OVERVIEW if name in fits.columns]
-        trees = [name for name in TREES if name in fits.columns and fits[name].notna().any()]
-        at = kept.index("status") if "status" in kept else len(kept)
-        kept[at:at] = trees
-        if PATH_METHOD not in {run.method(str(m["name"])) for m in run.models}:
-            kept = [name for name in kept if name not in VERDICTS or fits[name].notna().any()]
-            kept = [name for name in kept if name != "r2" or not trees]
         title = text(run.meta.get("title")) or text(run.meta.get("study"))
-        parts.append(FittedTable(fits[kept], title, "fit"))
+        for k, kept in enumerate(_by_method(run, fits)):
+            parts += [Text(""), FittedTable(kept, "", "fit")] if k else [FittedTable(kept, title, "fit")]
     if (best := best_drivers(run)) is not None:
         parts += [Text(""), FittedTable(best, f"The drivers with the largest q, up to {TOP} per fit", "q")]
     if (shares := largest_shares(run)) is not None:
         title = f"The drivers with the largest relative influence, up to {TOP} per fit"
         parts += [Text(""), FittedTable(shares, title, "importance")]
+    if (changed := mean_changes(run)) is not None:
+        title = "Change over years: slope of each mean, and shares of the area with a significant trend"
+        parts += [Text("")] if parts else [Text(text(run.meta.get("title")) or text(run.meta.get("study")))]
+        parts.append(FittedTable(changed, title, "series_trend"))
     parts += [Text(f"failed: {m} on {s}: {why}", style="red") for m, s, why in failures(run)]
     parts += [Text(f"warning: {warning}", style="yellow") for warning in run.meta.get("warnings") or []]
     return Group(*parts)
+
+
+def _by_method(run: RunTables, fits: pd.DataFrame) -> list[pd.DataFrame]:
+    """fit.csv method by method, each with the columns that a first look at it needs."""
+    if not len(fits) or "model" not in fits.columns:
+        return [fits[[name for name in OVERVIEW if name in fits.columns]]]
+    method = fits["model"].map(lambda name: run.method(str(name)))
+    found = []
+    for one in dict.fromkeys(method):
+        mine = fits[method == one]
+        trees = [name for name in TREES if name in mine.columns and mine[name].notna().any()]
+        kept = [name for name in OVERVIEW if name in mine.columns]
+        at = kept.index("status") if "status" in kept else len(kept)
+        kept[at:at] = trees
+        if one != PATH_METHOD:
+            kept = [name for name in kept if name not in VERDICTS or mine[name].notna().any()]
+            kept = [name for name in kept if name != "r2" or not trees]
+        found.append(mine[kept].reset_index(drop=True))
+    return found
 
 
 def best_drivers(run: RunTables) -> pd.DataFrame | None:
@@ -239,6 +287,21 @@ def largest_shares(run: RunTables) -> pd.DataFrame | None:
     of_drivers = found["driver"].map(text) != ""
     found = found[found["model"].isin(trees) & of_drivers & (found["measure"] == "gain")]
     return _top(found, "share", SHARES) if found["share"].notna().any() else None
+
+
+def mean_changes(run: RunTables) -> pd.DataFrame | None:
+    """Every stratum's mean with its slope, and the shares of its pixels; None where nothing was asked."""
+    rows = []
+    for series in series_of(run):
+        by = series.by_stratum("trend")
+        for row in series.rows("series_trend"):
+            shares = sure_shares(series, by.get(text(row.get("stratum")), []))
+            found = {name: row.get(name) for name in CHANGES}
+            if shares is not None:
+                found["significant"] = shares.falling + shares.rising
+                found["share_fdr"] = shares.falling_fdr + shares.rising_fdr
+            rows.append(found)
+    return pd.DataFrame(rows, columns=list(CHANGES)) if rows else None
 
 
 def _top(frame: pd.DataFrame, by: str, columns: Sequence[str]) -> pd.DataFrame:
@@ -269,8 +332,8 @@ def _shown(name: str, cell: Any) -> str:
     if isinstance(cell, bool):
         return "yes" if cell else "no"
     if isinstance(cell, float) and math.isfinite(cell):
-        if cell.is_integer() and abs(cell) < 1e9:
-            return str(int(cell))
+        if abs(cell) < 1e9 and (cell.is_integer() or name in WHOLE):
+            return str(round(cell))
         # 1461036.1, not 1.461e+06: AICs are compared by their differences
         digits = P_DIGITS if name.startswith("p_") or name in P_COLUMNS else DIGITS
         return f"{cell:.1f}" if 1e3 <= abs(cell) < 1e9 else f"{cell:.{digits}g}"

@@ -1,17 +1,14 @@
-"""Sentences: what a fit's numbers say, in words that a reader of the paper would use."""
+"""Sentences: what a reader must know of a run before reading its numbers."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from drivers.report.numbers import count, interval, is_missing, number, p_phrase, stratum_label
+from drivers.report.fit_wording import as_sentence, reason
+from drivers.report.numbers import count, is_missing, stratum_label
 from drivers.report.run_tables import Row, RunTables, text, truth
-
-FIELD_P = 0.05
-FIELD_RATIO = 2.0
-"""The field's acceptance rule (Horqin paper): P in [0.05, 1] and C/df in [0, 2]."""
 
 TRUNCATION = (
     "This stratum is cut by the response itself. Cutting a response truncates it: slopes and R² shrink by "
@@ -38,6 +35,18 @@ EFFECTIVE = (
     "p-values and intervals use the effective number of independent pixels; "
     "the classical ones, which treat neighbours as independent, stand in the tables."
 )
+BLOCKS = (
+    "p-values and intervals rest on spatial blocks: pixels of a block may resemble each other in any way, "
+    "and only blocks count. The classical ones, which treat neighbours as independent, stand in the tables."
+)
+TRUNCATED = (
+    "Slopes of truncated regression, which allow for the cut, stand beside the plain ones under “Slopes and "
+    "the cut on the response”."
+)
+REFUSED = (
+    "A test that is refused says nothing either way: its estimate stands, without a p-value and without an "
+    "interval."
+)
 REGRESSION_WEIGHTS = (
     "With weights from the regression of the response (the default) the path from a composite to the "
     "response is positive by construction; the direction of a driver is in the sign of its weight."
@@ -50,100 +59,12 @@ Q_METHOD = "geodetector"
 """The method whose result is q, not slopes."""
 TREE_METHOD = "brt"
 """The method whose result is shares and R² of held-out pixels, without slopes and p-values."""
-
-SYMBOL = {"accepted": "✓", "rejected": "✕", "saturated": "○", "failed": "!", "unknown": "·"}
-WORD = {
-    "accepted": "accepted",
-    "rejected": "rejected",
-    "saturated": "saturated",
-    "failed": "not fitted",
-    "unknown": "fitted",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a fit came to: a key for looks, a word, and sentences."""
-
-    key: str
-    word: str
-    sentences: tuple[str, ...]
-
-    @property
-    def symbol(self) -> str:
-        """One sign for lists; the word always stands beside it."""
-        return SYMBOL[self.key]
-
-
-def verdict(fit: Row) -> Verdict:
-    """The verdicts of one row of fit.csv: the field's rule, then the one that does not break with n."""
-    if text(fit.get("status")) == "failed":
-        return Verdict("failed", WORD["failed"], (reason(fit),))
-    key = text(fit.get("verdict"))
-    key = key if key in ("accepted", "rejected", "saturated") else "unknown"
-    sentences = tuple(s for s in (_field_sentence(key, fit), _equivalence_sentence(key, fit)) if s)
-    return Verdict(key, WORD[key], sentences)
-
-
-def reason(fit: Row) -> str:
-    """Why a fit failed, as a sentence."""
-    return _sentence(text(fit.get("message"))) or "No reason was recorded."
-
-
-def _sentence(message: str) -> str:
-    message = message.strip()
-    if not message:
-        return ""
-    if not message[1:2].isupper():  # kNNDM keeps its small letter
-        message = message[0].upper() + message[1:]
-    return message if message.endswith((".", "!", "?")) else message + "."
-
-
-def _field_sentence(key: str, fit: Row) -> str:
-    if key == "saturated":
-        return (
-            "Saturated: every pair of variables is joined by a path, so there is no independence claim to "
-            "test and no global fit. The paths are estimates, not evidence for the diagram."
-        )
-    c, df, p, ratio = (fit.get(name) for name in ("fishers_c", "fishers_c_df", "fishers_c_p", "c_per_df"))
-    if is_missing(c):
-        return ""
-    numbers = f"Fisher’s C = {number(c, 4)} on {count(df)} df, {p_phrase(p)}, C/df = {number(ratio)}"
-    rule = "the field’s rule, P between 0.05 and 1 and C/df between 0 and 2"
-    if key == "accepted":
-        return f"Accepted by {rule}: {numbers}."
-    if key == "rejected":
-        broken = []
-        if not is_missing(p) and float(p or 0.0) < FIELD_P:
-            broken.append("P is below 0.05")
-        if not is_missing(ratio) and float(ratio or 0.0) > FIELD_RATIO:
-            broken.append("C/df is above 2")
-        because = f" ({' and '.join(broken)})" if broken else ""
-        return f"Rejected by {rule}{because}: {numbers}."
-    return numbers + "."
-
-
-def _equivalence_sentence(key: str, fit: Row) -> str:
-    r = fit.get("max_partial_r")
-    if key == "saturated" or is_missing(r):
-        return ""
-    bound = fit.get("equivalence_bound")
-    within = interval(fit.get("max_partial_r_low"), fit.get("max_partial_r_high"))
-    found = f"The largest partial correlation among the claims is r = {number(r)}"
-    found += "" if is_missing(fit.get("max_partial_r_low")) else f" (95 % interval {within})"
-    limit = "the bound" if is_missing(bound) else f"±{number(bound, 2)}"
-    said = {
-        "equivalent": f"all claims lie within {limit}, so what the diagram leaves out is negligible in size",
-        "not equivalent": f"at least one claim lies beyond {limit}, so a path that matters is missing",
-        "inconclusive": f"whether all claims lie within {limit} cannot be told from these pixels",
-    }.get(text(fit.get("equivalence_verdict")))
-    p = fit.get("equivalence_p")
-    tested = "" if is_missing(p) or said is None else f" (equivalence test {p_phrase(p)})"
-    return (
-        f"{found}; {said}{tested}. This verdict does not depend on how many pixels there are."
-        if said
-        else f"{found}."
-    )
+FEWEST_PIXELS = 40
+"""Independent pixels from which on tests hold their size."""
+FEWEST_BLOCKS = 20
+"""Blocks from which on errors over blocks can be trusted."""
+_FEW = re.compile(r"^only \d+ (independent pixels|blocks)\b")
+"""The messages of a path model that `_too_few` says at greater length."""
 
 
 def cautions(run: RunTables, model: str, stratum: str) -> list[str]:
@@ -153,20 +74,59 @@ def cautions(run: RunTables, model: str, stratum: str) -> list[str]:
     row = next(iter(run.rows("strata", stratum=stratum)), {})
     if truth(row.get("selects_on_response")):
         found.append(TRUNCATION_Q if of_q else TRUNCATION_TREES if of_trees else TRUNCATION)
-    if of_trees:  # no p-values
-        return found
+        slopes = run.rows("coefficients", model=model, stratum=stratum)
+        if any(not is_missing(slope.get("truncated_estimate")) for slope in slopes):
+            found[-1] += f" {TRUNCATED}"
     fit = run.fit(model, stratum)
-    if (run.meta.get("table") or {}).get("coordinates") and text(fit.get("status")) != "failed":
-        effective = fit.get("n_effective")
-        used = not is_missing(effective)
-        if of_q and not is_missing(fit.get("errors")):
-            used = text(fit.get("errors")) == "effective"
-        here = "" if is_missing(effective) else f" Here n effective = {count(effective)}."
-        if of_q and here:  # every driver has its own; fit.csv has the least
-            here = f" Here n effective is {count(effective)} or more, by driver."
-        classical = CLASSICAL_Q if of_q else CLASSICAL
-        found.append(EFFECTIVE + here if used else classical)
-    return found
+    if of_trees or text(fit.get("status")) == "failed":  # no p-values
+        return found
+    if (run.meta.get("table") or {}).get("coordinates"):
+        found.append(_counted_q(fit) if of_q else _counted(fit))
+    return found if of_q else [*found, *_too_few(fit)]
+
+
+def errors_of(fit: Row) -> str:
+    """What the p-values of a fit count; where the run does not say, whether independent pixels are known."""
+    return text(fit.get("errors")) or ("classical" if is_missing(fit.get("n_effective")) else "effective")
+
+
+def _counted(fit: Row) -> str:
+    """What the p-values of a path model count, and how many of that there are."""
+    errors = errors_of(fit)
+    if errors == "classical":
+        return CLASSICAL
+    if errors != "effective":
+        many = fit.get("n_blocks")
+        return BLOCKS + ("" if is_missing(many) else f" Here there are {count(many)} blocks.")
+    fewest = fit.get("n_effective")
+    if is_missing(fewest):
+        return EFFECTIVE
+    return f"{EFFECTIVE} The fewest behind any test here are {count(fewest)}."
+
+
+def _counted_q(fit: Row) -> str:
+    """The same of a geodetector; every driver has its own number, fit.csv the least."""
+    if errors_of(fit) != "effective":
+        return CLASSICAL_Q
+    least = fit.get("n_effective")
+    here = "" if is_missing(least) else f" Here n effective is {count(least)} or more, by driver."
+    return EFFECTIVE + here
+
+
+def _too_few(fit: Row) -> list[str]:
+    """A sentence where a path model's errors rest on too little."""
+    errors, fewest, blocks = errors_of(fit), fit.get("n_effective"), fit.get("n_blocks")
+    if errors == "effective" and not is_missing(fewest) and float(fewest or 0.0) < FEWEST_PIXELS:
+        return [
+            f"Fewer than {FEWEST_PIXELS} independent pixels stand behind some tests: their p-values are "
+            "rough, and only strong paths can be seen."
+        ]
+    if errors in ("block", "bootstrap") and not is_missing(blocks) and float(blocks or 0.0) < FEWEST_BLOCKS:
+        return [
+            f"There are fewer than {FEWEST_BLOCKS} blocks: errors over so few are rough, and so are the "
+            "p-values and intervals made of them."
+        ]
+    return []
 
 
 def notes(run: RunTables, model: str, stratum: str) -> list[str]:
@@ -175,11 +135,15 @@ def notes(run: RunTables, model: str, stratum: str) -> list[str]:
     told = [part.strip() for part in text(fit.get("message")).split("; ") if part.strip()]
     if text(fit.get("verdict")) == "saturated":
         told = [part for part in told if not part.startswith("saturated")]
-    if {CLASSICAL, CLASSICAL_Q} & set(cautions(run, model, stratum)):
+    said = cautions(run, model, stratum)
+    if {CLASSICAL, CLASSICAL_Q} & set(said):
         told = [part for part in told if not part.startswith("the errors are classical")]
+    if set(_too_few(fit)) & set(said):
+        told = [part for part in told if not _FEW.match(part)]
     if run.rows("simplify", model=model, stratum=stratum):
         told = [part for part in told if not part.startswith("dropped: ")]
-    return [_sentence(part) for part in dict.fromkeys(told)]
+    found = [as_sentence(part) for part in dict.fromkeys(told)]
+    return [f"{part} {REFUSED}" if part.startswith("Too few independent pixels") else part for part in found]
 
 
 def selecting_strata(run: RunTables) -> str:

@@ -1,7 +1,7 @@
 """Simulated pixel tables whose causes are known (METHODS, section 11).
 
 They serve the demo, recovery and coverage tests, and benchmarks; show `SimulatedTable.note` wherever
-one is shown. Only the linear, spatially smooth part is here; series and rasters come later.
+one is shown. Only the linear, spatially smooth part is here.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from drivers.simulate.chain import build_chain
 from drivers.simulate.ground import Ground, lay_ground, side_for
 from drivers.simulate.horqin import build_horqin
 from drivers.simulate.horqin_data import MISSING_IN
+from drivers.simulate.horqin_years import build_horqin_years
 from drivers.simulate.simulated import SimulatedTable
 
 __all__ = ["WORLDS", "SimulatedTable", "World", "simulate"]
@@ -42,6 +43,7 @@ class World:
 
 WORLDS: Mapping[str, World] = {
     "horqin": World(build_horqin, SMOOTH_RANGE, MISSING_IN),
+    "horqin-years": World(build_horqin_years, SMOOTH_RANGE, MISSING_IN),
     "chain": World(build_chain, 0.0, ("z",)),
 }
 
@@ -59,7 +61,8 @@ def simulate(
     Parameters
     ----------
     world
-        `horqin` (a region of five land uses, 14 drivers in four groups, NEP) or `chain` (x, z -> m -> y).
+        `horqin` (a region of five land uses, 14 drivers in four groups, NEP), `horqin-years` (the same with
+        twenty years of NEP, temperature and rain, and five of land use) or `chain` (x, z -> m -> y).
     pixels
         How many pixels, exactly: 100 to 10 million.
     seed

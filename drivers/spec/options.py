@@ -14,6 +14,20 @@ EQUIVALENCE_BOUND = 0.05
 """|partial r| below which a missing path is called negligible: 0.25 % of the variance left."""
 
 
+DRAWS = 999
+"""Draws of the block bootstrap: limits at 2.5 and 97.5 % are then the 25th and the 975th of them."""
+
+
+FEWEST_DRAWS = 99
+"""With fewer, the limits at 2.5 and 97.5 % are the outermost draws or lie beyond them."""
+
+
+def _draws(value: int) -> int:
+    if 0 < value < FEWEST_DRAWS:
+        raise PydanticCustomError("shape", f"must be 0 or at least {FEWEST_DRAWS}")
+    return value
+
+
 class Options(BaseModel):
     """What all option tables share: unknown keys are faults, values do not change."""
 
@@ -33,6 +47,18 @@ class PsemOptions(Options):
         None,
         description="Which standard errors fill std_error, p_value and conf_*; "
         "by default effective where the table has coordinates, classical where it has none.",
+    )
+    block: float | None = Field(
+        None,
+        gt=0,
+        description="Side of a spatial block in units of the coordinates (km for longitude and latitude); "
+        "by default as far as the errors of the equations reach.",
+    )
+    draws: Annotated[int, AfterValidator(_draws)] = Field(
+        DRAWS,
+        ge=0,
+        le=99_999,
+        description=f"Draws of the block bootstrap, at least {FEWEST_DRAWS}; 0 leaves it out.",
     )
     prune: Prune | None = Field(None, description="Remove paths that are not significant; leaves a trail.")
     suggest: bool = Field(False, description="List the failed independence claims as paths to add.")

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter
 
 from drivers.spec.shapes import BrtModel, GeodetectorModel, PsemModel, StudyShape
+from drivers.spec.table_shapes import TableDocument
 
 AnyModel = Annotated[PsemModel | GeodetectorModel | BrtModel, Field(discriminator="method")]
 """A model file of any method; the key `method` says which."""
@@ -20,6 +21,7 @@ AnyModel = Annotated[PsemModel | GeodetectorModel | BrtModel, Field(discriminato
 SCHEMAS: dict[str, tuple[str, Any]] = {
     "model.schema.json": ("An ecodrivers model file", AnyModel),
     "study.schema.json": ("An ecodrivers study spec", StudyShape),
+    "table.schema.json": ("An ecodrivers table spec", TableDocument),
 }
 """File -> its title and the shape it is made from."""
 

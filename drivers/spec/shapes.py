@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Dis
 from pydantic_core import PydanticCustomError
 
 from drivers.spec.bound import Family, TreeFamily
+from drivers.spec.change_shapes import ChangeShape, Year
 from drivers.spec.options import BrtOptions, GeodetectorOptions, PsemOptions
 
 DEMO_PIXELS = 40_000
@@ -67,9 +68,18 @@ def _study_name(value: str) -> str:
     return value
 
 
-def _series(value: str) -> str:
+def _by_year(value: str) -> str:
     if "{year}" not in value:
         raise PydanticCustomError("shape", "must hold `{year}`, as in `NEP_{year}`")
+    other = re.search(r"\{(?!year\}).*?\}", value)
+    if other is not None:
+        raise PydanticCustomError("shape", f"holds `{other[0]}`: a series has a column a year, `{{year}}`")
+    return value
+
+
+def _first_and_last(value: list[int]) -> list[int]:
+    if len(value) != 2 or not value[0] < value[1]:
+        raise PydanticCustomError("shape", "must be `[first, last]`, the second after the first")
     return value
 
 
@@ -231,17 +241,19 @@ GroupChoice = Annotated[
 ]
 
 
+LevelsChoice = Annotated[
+    Annotated[list[LevelValue], Tag("<list>")] | Annotated[dict[LevelValue, Label], Tag("<mapping>")],
+    _one_of("must be a list of values, or a mapping `value: label`"),
+]
+
+
 class LevelsShape(Shape):
     """Strata that are the levels of a column."""
 
     column: Name = Field(description="The column whose values make the strata.")
-    levels: (
-        Annotated[
-            Annotated[list[LevelValue], Tag("<list>")] | Annotated[dict[LevelValue, Label], Tag("<mapping>")],
-            _one_of("must be a list of values, or a mapping `value: label`"),
-        ]
-        | None
-    ) = Field(None, description="The values that count, with their labels; by default all values.")
+    levels: LevelsChoice | None = Field(
+        None, description="The values that count, with their labels; by default all values."
+    )
 
 
 def _strata_kind(value: object) -> str | None:
@@ -265,6 +277,31 @@ _Names = Annotated[
 ]
 
 
+Template = Annotated[str, AfterValidator(_by_year)]
+
+
+class SeriesShape(Shape):
+    """Columns that are years."""
+
+    columns: Template = Field(description="The pattern of their names, as `NEP_{year}`.")
+    years: Annotated[list[Year], AfterValidator(_first_and_last)] | None = Field(
+        None, description="The first and the last year that count; by default all that the table has."
+    )
+    unit: Loose | None = Field(None, description="Its unit; by default that of the variable of its name.")
+    categorical: bool | None = Field(
+        None, description="Whether its values are classes; by default as the variable of its name."
+    )
+    levels: LevelsChoice | None = Field(
+        None, description="The classes that count, with their labels; values with one label are one class."
+    )
+
+
+SeriesChoice = Annotated[
+    Annotated[Template, Tag("<word>")] | Annotated[SeriesShape, Tag("<mapping>")],
+    _one_of("must be a pattern of columns, as `NEP_{year}`, or a mapping `{columns: ...}`"),
+]
+
+
 class FitShape(Shape):
     """Which models are fitted on which strata."""
 
@@ -285,10 +322,10 @@ class StudyShape(Shape):
     drivers: dict[Name, GroupChoice] | None = Field(
         None, description="Groups of drivers: group -> its columns; the order is that of all tables."
     )
-    series: dict[Name, Annotated[str, AfterValidator(_series)]] | None = Field(
+    series: dict[Name, SeriesChoice] | None = Field(
         None, description="Columns that are years: `NEP: NEP_{year}`."
     )
     strata: dict[Label, StrataChoice] | None = Field(None, description="Families of strata.")
     fit: list[FitShape] | None = Field(None, description="Which models on which strata.")
-    change: dict[str, object] | None = Field(None, description="Change over years; not in this version.")
+    change: ChangeShape | None = Field(None, description="Change over years: what is asked of which series.")
     seed: int = Field(0, ge=0, description="The seed of everything random.")

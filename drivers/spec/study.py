@@ -11,10 +11,12 @@ from typing import Literal
 from drivers.errors import Fault, Place, SpecError, propose
 from drivers.spec.bind import bind_model, place_order
 from drivers.spec.bound import BoundModel
+from drivers.spec.change import Change, read_change, refuse_model_name
 from drivers.spec.document import load_document
 from drivers.spec.model import load_model
 from drivers.spec.places import KeyPath, Places
 from drivers.spec.roles import Roles, Variable, read_roles
+from drivers.spec.series import Series, read_series
 from drivers.spec.shapes import DEMO_PIXELS, StudyShape, TableShape
 from drivers.spec.strata import ConditionFamily, LevelFamily, read_over, read_strata
 from drivers.spec.validation import validate
@@ -71,12 +73,14 @@ class StudySpec:
     drivers: tuple[Variable, ...]
     """As the spec declares them; this is the canonical order of all tables."""
     groups: tuple[tuple[str, tuple[str, ...]], ...]
-    series: tuple[tuple[str, str], ...]
-    """(name, template with `{year}`)."""
+    series: tuple[Series, ...]
     strata: tuple[ConditionFamily | LevelFamily, ...]
+    """The families that the spec declares, then the zones of `change`."""
     fits: tuple[FitRequest, ...]
     models: Mapping[str, BoundModel]
     """Every model that `fits` name, bound, by name."""
+    change: Change | None
+    """What is asked about change over years."""
     seed: int
     documents: tuple[tuple[str, str], ...]
     """(file, sha256) of the spec and of every model file that was read."""
@@ -116,14 +120,14 @@ def read_spec(path: str | Path) -> StudySpec:
     return _Reader(Path(path)).read()
 
 
-def _vocabulary(label: str, roles: Roles, series: tuple[tuple[str, str], ...]) -> Vocabulary:
+def _vocabulary(label: str, roles: Roles, series: tuple[Series, ...]) -> Vocabulary:
     return Vocabulary(
         label,
         tuple(variable.name for variable in roles.responses),
         tuple(variable.name for variable in roles.drivers),
         roles.groups,
         frozenset(variable.name for variable in (*roles.responses, *roles.drivers) if variable.categorical),
-        series,
+        tuple((one.name, one.template) for one in series),
     )
 
 
@@ -152,17 +156,15 @@ class _Reader:
         before = len(self.faults)
         roles = read_roles(study, self.places, self.faults)
         strata = read_strata(study, self.places, self.faults)
-        if study.change is not None:
-            message = "change over years is not in this version of ecodrivers"
-            self.faults.append(Fault(message, self.places.key(("change",)), "remove the key `change`"))
         known = not {"response", "drivers"} & unsound and len(self.faults) == before
-        series = tuple((study.series or {}).items())
+        series = read_series(study, roles, strata, self.places, self.faults)
         vocabulary = _vocabulary(self.document.file, roles, series)
-        if not study.fit and "fit" not in unsound and study.change is None:
+        if not study.fit and not {"fit", "change"} & unsound and study.change is None:
             place = self.places.key(("fit",) if study.fit is not None else ("study",))
             hint = "add `fit: [{models: [NAME], over: [all]}]`"
             self.faults.append(Fault("the study asks for nothing: `fit` names no model", place, hint))
         fits = self._fits(study, strata, "strata" not in unsound)
+        change = self._change(study, series, strata, fits, unsound)
         self._check_roles(study, unsound)
         self._bind(vocabulary if known else None)
         if self.faults or self.model_faults:
@@ -177,9 +179,10 @@ class _Reader:
             drivers=roles.drivers,
             groups=roles.groups,
             series=series,
-            strata=strata,
+            strata=strata if change is None else (*strata, *change.zones),
             fits=fits,
             models=self.models,
+            change=change,
             seed=study.seed,
             documents=tuple(self.documents),
         )
@@ -249,6 +252,23 @@ class _Reader:
                     over[crossed] = None
             requests.append(FitRequest(tuple(names), tuple(over)))
         return tuple(requests)
+
+    def _change(
+        self,
+        study: StudyShape,
+        series: tuple[Series, ...],
+        strata: tuple[ConditionFamily | LevelFamily, ...],
+        fits: tuple[FitRequest, ...],
+        unsound: frozenset[str],
+    ) -> Change | None:
+        """What is asked about change; nothing is said where what it names is itself in disorder."""
+        if study.change is None or {"series", "strata"} & unsound:
+            return None
+        overs = [over for fit in fits for over in fit.over]
+        sound = "change" not in unsound
+        change = read_change(study.change, series, strata, overs, self.places, self.faults, sound=sound)
+        refuse_model_name(self.files, change, self.faults)
+        return change
 
     def _model_file(self, text: str, place: Place) -> str | None:
         """Find the file of a model; its name is the file's stem."""

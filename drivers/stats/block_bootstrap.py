@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from drivers.stats.blas import one_blas_thread
 from drivers.stats.block_moments import BlockMoments
 from drivers.stats.dsep import CONFIDENCE
 from drivers.stats.linear import ALIASED
@@ -250,6 +251,7 @@ class Bootstrap:
     failed: NDArray[np.int64]
 
 
+@one_blas_thread()
 def bootstrap(blocks: BlockMoments, statistic: Statistic, counts: Counts) -> Bootstrap:
     """The block bootstrap of a function of moments.
 
@@ -283,6 +285,7 @@ def bootstrap(blocks: BlockMoments, statistic: Statistic, counts: Counts) -> Boo
     return Bootstrap(original, estimates, error, len(estimates) - many)
 
 
+@one_blas_thread()
 def block_influence(blocks: BlockMoments, statistic: Statistic) -> Array:
     """What each block adds to the error of any smooth function of moments, shape (G, m).
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,10 +79,53 @@ def count_blocks(x: Array, y: Array, side: float) -> int:
     return int(square_blocks(x, y, side).max()) + 1
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class BlockGrid:
+    """Square blocks and their places on the grid of blocks.
+
+    Attributes
+    ----------
+    codes : block of each pixel, 0 to B - 1 from south to north, west to east, without gaps, shape (n,)
+    row, column : place of each block, from the south and from the west, shape (B,)
+    """
+
+    codes: NDArray[np.int64]
+    row: NDArray[np.int64]
+    column: NDArray[np.int64]
+
+
+def block_grid(easting: Array, northing: Array, side: float, *, geographic: bool = False) -> BlockGrid:
+    """Square blocks of pixels, with their places, for what depends on which blocks touch.
+
+    Parameters
+    ----------
+    easting, northing : coordinates, shape (n,); longitude and latitude in degrees if `geographic`
+    side : of a block, in units of the coordinates (km if `geographic`)
+
+    Raises
+    ------
+    ValueError
+        coordinates are not (n,) finite numbers, or `side` is not positive
+
+    Examples
+    --------
+    >>> found = block_grid(np.array([0.0, 1.0, 2.0, 9.0]), np.array([0.0, 0.0, 0.0, 3.0]), 2.0)
+    >>> found.codes.tolist(), found.row.tolist(), found.column.tolist()
+    ([0, 0, 1, 2], [0, 0, 1], [0, 1, 4])
+    """
+    if not side > 0.0:
+        raise ValueError(f"the side of a block must be positive, not {side:g}")
+    x, y = flat_coordinates(easting, northing, geographic=geographic)
+    column, row = (np.floor((v - v.min()) / side + EDGE).astype(np.int64) for v in (x, y))
+    width = column.max() + 1
+    keys, codes = np.unique(row * width + column, return_inverse=True)
+    return BlockGrid(codes.astype(np.int64), keys // width, keys % width)
+
+
 def square_blocks(
     easting: Array, northing: Array, side: float, *, geographic: bool = False
 ) -> NDArray[np.int64]:
-    """Block of each pixel, shape (n,): 0 to B - 1 from south to north, west to east, without gaps.
+    """Block of each pixel, shape (n,), as `block_grid`.
 
     Raises
     ------
@@ -93,11 +137,7 @@ def square_blocks(
     >>> square_blocks(np.array([0.0, 1.0, 2.0, 9.0]), np.zeros(4), 2.0).tolist()
     [0, 0, 1, 2]
     """
-    if not side > 0.0:
-        raise ValueError(f"the side of a block must be positive, not {side:g}")
-    x, y = flat_coordinates(easting, northing, geographic=geographic)
-    column, row = (np.floor((v - v.min()) / side + EDGE).astype(np.int64) for v in (x, y))
-    return np.unique(row * (column.max() + 1) + column, return_inverse=True)[1].astype(np.int64)
+    return block_grid(easting, northing, side, geographic=geographic).codes
 
 
 def block_folds(blocks: NDArray[np.int64], folds: int, rng: np.random.Generator) -> NDArray[np.uint8]:

@@ -47,7 +47,7 @@ def partial_tests(r: Array, df: Array) -> PartialTests:
 
 @dataclass(frozen=True, slots=True)
 class FishersC:
-    """Fisher's C, its degrees of freedom (2 per claim) and p-value; NaN without claims."""
+    """Fisher's C, its degrees of freedom (2 per claim) and p-value; NaN without claims or without their p."""
 
     c: float
     df: int
@@ -60,9 +60,11 @@ class FishersC:
 
     @property
     def verdict(self) -> str:
-        """The field's verdict: `accepted`, `rejected`, or `saturated` where nothing is claimed."""
+        """`accepted` or `rejected` by the field, `saturated` without claims, `undecided` without their p."""
         if not self.df:
             return "saturated"
+        if np.isnan(self.p_value):
+            return "undecided"
         return "accepted" if self.p_value >= FIELD_P and self.c_per_df <= FIELD_C_PER_DF else "rejected"
 
 

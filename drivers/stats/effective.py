@@ -10,15 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 from scipy.linalg import lapack
 
-from drivers.stats.correlogram import PRACTICAL, SMOOTHNESS, matern
-from drivers.stats.lagged import CellSums, LaggedMoments
+from drivers.stats.block_likelihood import BlockLikelihood, block_likelihood
+from drivers.stats.correlogram import SMOOTHNESS, matern
+from drivers.stats.lagged import LaggedMoments
 from drivers.stats.linear import ALIASED
 
 Array = NDArray[np.float64]
@@ -36,18 +37,6 @@ BLOCKS_PER_PIXEL = 3.0
 of a correlogram at short distance instead of the area over which it reaches: with 256 blocks of 3 × 3 pixels
 no range on the list fits noise-free errors like exp(-(d / 6)²), and the size for a nominal 0.05 was 0.21."""
 
-SUBCELLS = 8
-"""Points per side of a block at which a correlogram is averaged over it."""
-
-STEP = np.sqrt(2.0)
-"""Ratio of neighbouring ranges on the list."""
-
-WIDEST = 2.0
-"""Longest practical range on the list, in extents of the pixels: longer ones cannot be told from it."""
-
-NUGGETS = (1e-4, 0.01, 0.1, 0.3, 0.6, 0.85, 1.0)
-"""Shares of pixel noise on the list; 1 is independence, and 0 would leave smooth covariances singular."""
-
 SHORTEST = 0.5
 """Shortest range of the mixture of correlograms, in cells: neighbours correlate by 0.14."""
 
@@ -59,6 +48,9 @@ REACH = 0.5
 
 ROUNDS = 3
 """Fits of the mixture, each with the weights that follow from the one before."""
+
+PRACTICAL_CORRELATION = 0.05
+"""Errors that correlate by no more are strangers when a range is asked for (see `correlogram.PRACTICAL`)."""
 
 EXACT = 1e-12
 """Share of the response's variance left below which there is no error to speak of."""
@@ -96,21 +88,50 @@ class EffectiveN:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class BlockLikelihood:
-    """Means of the columns over blocks of pixels, under each correlogram of a list.
+class ErrorCorrelation:
+    """How the correlation of the errors of an equation falls with distance.
 
     Attributes
     ----------
-    blocks : number m of blocks
-    correlation : of two pixels in each bin of the lagged moments, shape (models, bins)
-    log_det : ln |Σ| of the block means' covariance for pixels of unit variance, shape (models,)
-    precision : B' Σ⁻¹ B with B the block means of 1 and the columns, shape (models, 1 + p, 1 + p)
+    distance : mean distance of the pairs of each bin, in units of the lattice, shape (bins,); bin 0 holds the
+        pixels with themselves
+    correlation : of the errors at two pixels of each bin, shape (bins,): 1 in bin 0 and not rising with
+        distance; NaN where there is no error, or are too few pixels, to judge by
+    variance : of the errors; NaN as above
     """
 
-    blocks: int
+    distance: Array
     correlation: Array
-    log_det: Array
-    precision: Array
+    variance: float
+
+    @property
+    def practical_range(self) -> float:
+        """Smallest distance beyond which the correlation stays at or below `PRACTICAL_CORRELATION`.
+
+        Between bins it is interpolated. 0 where no two pixels are correlated by more, the largest distance
+        where all are, NaN where the correlation is unknown.
+
+        Examples
+        --------
+        >>> distance = np.array([0.0, 1.0, 2.0, 4.0])
+        >>> round(ErrorCorrelation(distance, np.array([1.0, 0.35, 0.15, 0.0]), 1.0).practical_range, 6)
+        3.333333
+        >>> ErrorCorrelation(distance, np.array([1.0, 0.04, 0.01, 0.0]), 1.0).practical_range
+        0.0
+        """
+        if np.isnan(self.variance):
+            return np.nan
+        # Bins of a finer and of a coarser grid may overlap; pixels with themselves say nothing of distance.
+        order = 1 + np.argsort(self.distance[1:], kind="stable")
+        d, rho = self.distance[order], self.correlation[order]
+        above = np.flatnonzero(rho > PRACTICAL_CORRELATION)
+        if not len(above):
+            return 0.0
+        i = int(above[-1])
+        if i + 1 == len(d):
+            return float(d[i])
+        share = (rho[i] - PRACTICAL_CORRELATION) / (rho[i] - rho[i + 1])
+        return float(d[i] + share * (d[i + 1] - d[i]))
 
 
 @dataclass(frozen=True)
@@ -119,36 +140,65 @@ class Dependence:
 
     lagged: LaggedMoments
     _blocks: dict[int, BlockLikelihood] = field(default_factory=dict, repr=False, compare=False)
+    _origin: tuple[Dependence, Array] | None = field(default=None, repr=False, compare=False)
+
+    def extend(self, weights: Array) -> Dependence:
+        """Add linear combinations of the columns as further columns; `weights` has shape (c, p).
+
+        What either has made, or makes later, serves both: a combination's block means are combinations of
+        block means, so no covariance is factored twice.
+        """
+        return Dependence(self.lagged.extend(weights), _origin=(self, weights))
 
     @cached_property
     def mixture(self) -> Array:
         """Correlograms that errors may be a mixture of, by bin, shape (1 + shapes, bins); noise first."""
-        d = self.lagged.distance
-        unit, extent = _steps(self.lagged.cells, d)
-        ranges = np.geomspace(SHORTEST * unit, max(extent / 2.0, 2.0 * SHORTEST * unit), MIXED)
+        if self._origin:
+            return self._origin[0].mixture
+        d, unit = self.lagged.distance, self.lagged.unit
+        ranges = np.geomspace(SHORTEST * unit, max(self.lagged.extent / 2.0, 2.0 * SHORTEST * unit), MIXED)
         shapes = [matern(d / reach, smoothness) for smoothness in SMOOTHNESS for reach in ranges]
-        return np.array([_itself(len(d)), *shapes])
+        return np.array([np.eye(1, len(d))[0], *shapes])
+
+    @cached_property
+    def fitted(self) -> NDArray[np.bool_]:
+        """Bins that a correlogram is fitted to, shape (bins,): of pairs not too far apart (`REACH`)."""
+        distance = self.lagged.distance
+        fitted: NDArray[np.bool_] = (distance <= REACH * distance.max()) & (self.lagged.pairs > 0.0)
+        fitted[0] = True
+        return fitted
 
     def blocks(self, most: int) -> BlockLikelihood:
         """Likelihoods by at most so many blocks; the dear part, made when first asked for."""
         if most not in self._blocks:
-            self._blocks[most] = block_likelihood(self.lagged, most)
+            if self._origin:
+                base, weights = self._origin
+                self._blocks[most] = base.blocks(most).extend(weights)
+            else:
+                self._blocks[most] = block_likelihood(self.lagged, most)
         return self._blocks[most]
 
 
-def _itself(bins: int) -> Array:
-    return np.concatenate([[1.0], np.zeros(bins - 1)])
+class _Equation(NamedTuple):
+    """Sums over pairs that an equation's errors and predictors make.
+
+    model : rows of the cross-products that its constant and its k predictors have, shape (1 + k,)
+    residual : Σ over the pairs of each bin of the residuals' products, shape (bins,)
+    within : the same for an orthonormal basis of the model, shape (bins, 1 + k, 1 + k)
+    left : the same for what the other predictors leave of each wanted one, shape (wanted, bins)
+    exact : whether there is no error, or are too few places, to speak of
+    """
+
+    model: NDArray[np.intp]
+    residual: Array
+    within: Array
+    left: Array
+    exact: bool
 
 
-def _steps(cells: CellSums, distance: Array) -> tuple[float, float]:
-    """Smallest distance of two pixels, and the longer side of the grid."""
-    apart = distance[distance > 0.0]
-    rows, columns = cells.shape
-    unit = float(apart.min()) if len(apart) else min(cells.height, cells.width)
-    return unit, max(rows * cells.height, columns * cells.width)
-
-
-def effective_n(dependence: Dependence, response: int, predictors: Sequence[int]) -> EffectiveN:
+def effective_n(
+    dependence: Dependence, response: int, predictors: Sequence[int], *, first: int | None = None
+) -> EffectiveN:
     """Effective number of pixels of every coefficient of a regression with an intercept.
 
     An independence claim x ⫫ y | z is the coefficient of x in y's regression on x and z.
@@ -158,6 +208,7 @@ def effective_n(dependence: Dependence, response: int, predictors: Sequence[int]
     dependence : of the stratum
     response : column of the response, from 0
     predictors : columns of the k predictors, at least one
+    first : of the first so many predictors only, as a claim asks for one; None for all k
 
     Raises
     ------
@@ -212,26 +263,23 @@ def effective_n(dependence: Dependence, response: int, predictors: Sequence[int]
     """
     lagged = dependence.lagged
     k, n = len(predictors), lagged.n
-    model = np.concatenate([[0], np.asarray(predictors, dtype=np.intp) + 1])
-    sums = lagged.cross
-    error, basis, others = _projections(sums[0], model, response + 1)
-    residual = lagged.sums(error[None])[0]
-    left = lagged.sums(others)
-    unknown = np.full(k, np.nan)
-    places = len(lagged.cells.row)
-    if places < k + 3 or not residual[0] > EXACT * sums[0][response + 1, response + 1]:
+    equation = _equation(lagged, response, predictors, k if first is None else first)
+    residual, left = equation.residual, equation.left
+    unknown = np.full(len(left), np.nan)
+    if equation.exact:
         return EffectiveN(unknown, n, unknown, unknown, unknown)
+    errors = _correlation(dependence, equation)
     scale = n * residual[0] / (n - k - 1) * left[:, 0]
-    by_lags = scale / _variance_by_lags(dependence, residual, basis, left)
+    by_lags = scale / (left @ errors.correlation * errors.variance)
     by_lags = np.where((by_lags > 0.0) & (by_lags < n), by_lags, n)
-    by_blocks, share = unknown.copy(), np.zeros(k)
+    by_blocks, share = unknown.copy(), np.zeros(len(left))
     wanted = np.maximum(BLOCKS_PER_PIXEL * by_lags, 4.0 * (k + 1))
     level = np.minimum(np.searchsorted(BLOCKS, wanted), len(BLOCKS) - 1)
     for most, mine in ((most, level == i) for i, most in enumerate(BLOCKS)):
         if not mine.any() or (n > most and by_lags[mine].min() > 2.0 * most):
             continue
         blocks = dependence.blocks(most)
-        found = scale[mine] / _variance_by_blocks(blocks, model, response + 1, left[mine])
+        found = scale[mine] / blocks.variance(equation.model, response + 1, left[mine])
         by_blocks[mine] = np.minimum(found, n)
         share[mine] = np.clip(2.0 - by_lags[mine] / blocks.blocks, 0.0, 1.0) if blocks.blocks < n else 1.0
     with np.errstate(invalid="ignore"):
@@ -243,41 +291,99 @@ def effective_n(dependence: Dependence, response: int, predictors: Sequence[int]
     return EffectiveN(found, n, df, by_lags, by_blocks)
 
 
-def _projections(gram: Array, model: NDArray[np.intp], response: int) -> tuple[Array, Array, Array]:
-    """Weights on (1, columns) of the residual, of an orthonormal basis of the model and of what the other
-    predictors leave of each, shapes (1 + p,), (1 + k, 1 + p) and (k, 1 + p)."""
-    inner = gram[np.ix_(model, model)]
+def error_correlation(dependence: Dependence, response: int, predictors: Sequence[int]) -> ErrorCorrelation:
+    """How the correlation of a regression's errors falls with distance, the fit's own bias taken out.
+
+    Parameters
+    ----------
+    dependence : of the stratum
+    response : column of the response, from 0
+    predictors : columns of the k predictors; none for an intercept alone
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        the predictors are collinear or constant
+
+    Notes
+    -----
+    The mixture of Matérn correlograms and noise that `effective_n` fits to the residuals by lags.
+
+    Examples
+    --------
+    >>> from drivers.stats.lagged import lagged_moments
+    >>> from drivers.stats.lattice import Lattice
+    >>> rng = np.random.default_rng(1)
+    >>> row, column = np.divmod(np.arange(3600), 60)
+    >>> noise = rng.normal(size=(66, 66))
+    >>> smooth = sum(noise[i : i + 60, j : j + 60] for i in range(6) for j in range(6)).ravel()
+    >>> columns = np.array([smooth, rng.normal(size=3600)])
+    >>> pixels = Dependence(lagged_moments(columns, Lattice(row, column, (60, 60), 1.0, 1.0, True)))
+    >>> 5.0 < error_correlation(pixels, 0, []).practical_range < 15.0
+    True
+    >>> error_correlation(pixels, 1, [0]).practical_range
+    0.0
+    """
+    return _correlation(dependence, _equation(dependence.lagged, response, predictors, 0))
+
+
+def others_residuals(lagged: LaggedMoments, response: int, predictors: Sequence[int]) -> tuple[Array, Array]:
+    """Sums over pairs of (1, predictors), shape (bins, 1 + k, 1 + k), and the weights on these of what the
+    other predictors leave of each, shape (k, 1 + k).
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        the predictors are collinear or constant
+    """
+    index = np.concatenate([[0], np.asarray(predictors, dtype=np.intp) + 1, [response + 1]])
+    cross = lagged.cross[:, index[:, None], index]
+    return cross[:, :-1, :-1], _projections(cross[0])[2]
+
+
+def _equation(lagged: LaggedMoments, response: int, predictors: Sequence[int], wanted: int) -> _Equation:
+    """Sums over pairs of an equation, and of the first so many of its predictors."""
+    model = np.concatenate([[0], np.asarray(predictors, dtype=np.intp) + 1])
+    index = np.append(model, response + 1)
+    # Of all columns only these are in the equation, the response last.
+    cross = lagged.cross[:, index[:, None], index]
+    error, basis, others = _projections(cross[0])
+    # matmul takes its bins one after the other without the search for an order that einsum begins with.
+    residual = cross @ error @ error
+    inner = cross[:, :-1, :-1]
+    within = basis @ inner @ basis.T
+    left = np.einsum("bcj,cj->cb", others[:wanted] @ inner, others[:wanted])
+    exact = len(lagged.cells.row) < len(index) + 1 or not residual[0] > EXACT * cross[0, -1, -1]
+    return _Equation(model, residual, within, left, exact)
+
+
+def _projections(gram: Array) -> tuple[Array, Array, Array]:
+    """Weights on (1, predictors, response) of the residual, and on (1, predictors) of an orthonormal basis of
+    the model and of what the other predictors leave of each: shapes (2 + k,), (1 + k, 1 + k), (k, 1 + k)."""
+    inner = gram[:-1, :-1]
     scale = np.sqrt(np.diag(inner))
     if not (scale > 0.0).all():
         raise np.linalg.LinAlgError("constant column")
     lower, fault = lapack.dpotrf(inner / np.outer(scale, scale), lower=1, clean=1)
     if fault or np.any(np.diag(lower) ** 2 < ALIASED):
         raise np.linalg.LinAlgError("collinear columns")
-    inverse = lapack.dtrtri(lower, lower=1)[0] / scale
-    precision = inverse.T @ inverse
-    size = len(gram)
-    error = np.zeros(size)
-    error[model] = -precision @ gram[model, response]
-    error[response] += 1.0
-    basis, others = np.zeros((len(model), size)), np.zeros((len(model) - 1, size))
-    basis[:, model] = inverse
+    basis = lapack.dtrtri(lower, lower=1)[0] / scale
+    precision = basis.T @ basis
+    error = np.append(-precision @ gram[:-1, -1], 1.0)
     # A row of the precision over its diagonal: the residual of that column on all others.
-    others[:, model] = precision[1:] / np.diag(precision)[1:, None]
-    return error, basis, others
+    return error, basis, precision[1:] / np.diag(precision)[1:, None]
 
 
-def _variance_by_lags(dependence: Dependence, residual: Array, basis: Array, left: Array) -> Array:
-    """σ² x'Rx of each predictor from the residual's sums by bin, shape (k,)."""
-    lagged, shapes = dependence.lagged, dependence.mixture
+def _correlation(dependence: Dependence, equation: _Equation) -> ErrorCorrelation:
+    """The mixture of correlograms that the residual's sums by bin are fitted by."""
+    lagged, shapes, used = dependence.lagged, dependence.mixture, dependence.fitted
     n, pairs, distance = float(lagged.n), lagged.pairs, lagged.distance
-    within = np.einsum("ij,bjk,lk->bil", basis, lagged.cross, basis, optimize=True)
-    taken = np.tensordot(shapes, within, axes=1)
-    flat = (len(shapes), -1), (len(within), -1)
-    expected = shapes * pairs - taken.reshape(flat[0]) @ within.reshape(flat[1]).T
-    used = (distance <= REACH * distance.max()) & (pairs > 0.0)
-    used[0] = True
+    residual, within = equation.residual, equation.within.reshape(len(pairs), -1)
+    if equation.exact:
+        return ErrorCorrelation(distance, np.full(len(distance), np.nan), np.nan)
+    expected = shapes[:, used] * pairs[used] - (shapes @ within) @ within[used].T
     lags = pairs[used] / n
-    target, rows = residual[used] / residual[0], expected[:, used] / n
+    target, rows = residual[used] / residual[0], expected / n
     area = 1.0
     for _ in range(ROUNDS):
         # Variance of a mean product over m lags, of fields alike over `area` lags (Bartlett 1946), and of
@@ -290,105 +396,5 @@ def _variance_by_lags(dependence: Dependence, residual: Array, basis: Array, lef
         rho = share @ shapes / share.sum()
         area = max(float(pairs @ rho**2) / n, 1.0)
     # The residual sum of squares is known far better than the sill of any correlogram.
-    return np.asarray(left @ rho * (residual[0] * share.sum() / (share @ expected[:, 0])))
-
-
-def _variance_by_blocks(
-    blocks: BlockLikelihood, model: NDArray[np.intp], response: int, left: Array
-) -> Array:
-    """σ² x'Rx of each predictor from the restricted likelihood of block means, shape (k,)."""
-    k, free = len(left), blocks.blocks - len(model)
-    if free < 2:
-        return np.full(k, np.nan)
-    index = np.append(model, response)
-    try:
-        lower = np.linalg.cholesky(blocks.precision[:, index[:, None], index])
-    except np.linalg.LinAlgError:
-        # Block means of the predictors are collinear though pixels are not.
-        return np.full(k, np.nan)
-    diagonal = np.diagonal(lower, axis1=1, axis2=2)
-    rss = diagonal[:, -1] ** 2
-    log_likelihood = -0.5 * blocks.log_det - np.log(diagonal[:, :-1]).sum(axis=1) - 0.5 * free * np.log(rss)
-    weight = np.exp(log_likelihood - log_likelihood.max())
-    spread = rss[:, None] / free * (blocks.correlation @ left.T)
-    spread = np.maximum(spread, EXACT * rss[:, None] * left[:, 0])
-    return np.asarray(np.exp(weight @ np.log(spread) / weight.sum()))
-
-
-def block_likelihood(lagged: LaggedMoments, most_blocks: int) -> BlockLikelihood:
-    """Precisions of block means under every correlogram of the list.
-
-    Parameters
-    ----------
-    lagged : of the stratum
-    most_blocks : of occupied blocks
-
-    Notes
-    -----
-    Two blocks of q × q points each have the mean correlation Σ tri(i) tri(j) ρ(lag + (i, j)), tri the
-    triangle of width 2q; a block with itself has (1 + (c - 1) r) / c with c its pixels and r that mean over
-    distinct ones. Blocks that the mask cuts are taken as filled by chance, c pixels anywhere in them.
-    """
-    cells = lagged.cells
-    single = bool(cells.sums[:, 0].max() == 1.0)
-    blocks, down, right = _in_blocks(cells, most_blocks)
-    points = [min(times, SUBCELLS) if single else SUBCELLS for times in (down, right)]
-    count = blocks.sums[:, 0]
-    means = blocks.sums / count[:, None]
-    m = len(count)
-    rows, columns = blocks.shape
-    lag_row, lag_column = (
-        np.abs(blocks.row[:, None] - blocks.row),
-        np.abs(blocks.column[:, None] - blocks.column),
-    )
-    along = [_offsets(q, step) for q, step in zip(points, (blocks.height, blocks.width), strict=True)]
-    share = np.outer(along[0][1], along[1][1])
-    y = (np.arange(rows) * blocks.height)[:, None] + along[0][0]
-    x = (np.arange(columns) * blocks.width)[:, None] + along[1][0]
-    apart = np.hypot(y[:, None, :, None], x[None, :, None, :])
-    whole = points[0] * points[1]
-    exact = single and points == [down, right] and whole > 1
-    unit, extent = _steps(cells, lagged.distance)
-    shortest, longest = max(np.sqrt(blocks.height * blocks.width), 1.5 * unit), WIDEST * extent
-    steps = max(int(np.ceil(np.log(longest / shortest) / np.log(STEP))), 1)
-    white = _itself(len(lagged.distance))
-    correlation, log_det, precision = [], [], []
-    for smoothness, i in product(SMOOTHNESS, range(steps + 1)):
-        reach = shortest * STEP**i / PRACTICAL[smoothness]
-        mean = np.einsum("rcij,ij->rc", matern(apart / reach, smoothness), share, optimize=True)
-        within = (whole * mean[0, 0] - 1.0) / (whole - 1.0) if exact else mean[0, 0]
-        shared = mean[lag_row, lag_column]
-        np.fill_diagonal(shared, (1.0 + (count - 1.0) * within) / count)
-        of_pixels = matern(lagged.distance / reach, smoothness)
-        for nugget in NUGGETS:
-            covariance = (1.0 - nugget) * shared
-            # A rounding of the diagonal keeps nearly singular covariances positive.
-            covariance[np.diag_indices(m)] += nugget / count + 1e-9
-            lower, fault = lapack.dpotrf(covariance, lower=1, overwrite_a=1)
-            if fault:
-                continue
-            half, _ = lapack.dtrtrs(lower, means, lower=1)
-            correlation.append((1.0 - nugget) * of_pixels + nugget * white)
-            log_det.append(2.0 * np.log(np.diag(lower)).sum())
-            precision.append(half.T @ half)
-            correlation[-1][0] = 1.0
-    return BlockLikelihood(m, np.array(correlation), np.array(log_det), np.array(precision))
-
-
-def _offsets(points: int, step: float) -> tuple[Array, Array]:
-    """Differences of two points of a side, and how often each occurs, summing to 1."""
-    i = np.arange(1 - points, points)
-    share: Array = (points - np.abs(i)) / points**2
-    return np.asarray(i * (step / points), dtype=np.float64), share
-
-
-def _in_blocks(cells: CellSums, most: int) -> tuple[CellSums, int, int]:
-    """About square blocks of cells, the smallest of which no more than `most` are occupied."""
-    side = max(cells.height, cells.width)
-    while True:
-        down, right = max(round(side / cells.height), 1), max(round(side / cells.width), 1)
-        blocks = cells.coarser(down, right)
-        if len(blocks.row) <= most:
-            return blocks, down, right
-        # Counts fall with the square of the side, in clumps a little faster or slower.
-        side = max(side + max(cells.height, cells.width) / 2.0, side * np.sqrt(len(blocks.row) / most) * 0.9)
+    variance = residual[0] * share.sum() / (share @ expected[:, 0])
+    return ErrorCorrelation(distance, rho, float(variance))

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +70,29 @@ def chi_square(restricted: Sequence[float], free: Sequence[float], df: int) -> t
     """
     chisq = float(2.0 * (np.sum(free) - np.sum(restricted)))
     return chisq, float(special.chdtrc(df, chisq))
+
+
+def misfit_per_df(chisq: float, df: int, n: int, independent: Array) -> float:
+    """Root mean square error of approximation: misfit per degree of freedom beyond what sampling gives.
+
+    Parameters
+    ----------
+    chisq, df : of the model, as if pixels were independent
+    n : number of pixels
+    independent : pixels that are independent of each other, by claim
+
+    Notes
+    -----
+    √max(0, χ²/(n df) - mean(1/n_effective)), which is Steiger's RMSEA (1990, doi:10.1207/s15327906mbr2502_4)
+    with N for N - 1, as lavaan has it, where all n pixels are independent: a claim that holds has E[r²] about
+    1/n_effective. NaN without claims, or where the independent pixels of one are not known.
+
+    Examples
+    --------
+    >>> round(misfit_per_df(20.866363, 12, 90, np.full(8, 90.0)), 6)
+    0.090607
+    """
+    if not df or not len(independent):
+        return float("nan")
+    squared = chisq / (n * df) - float(np.mean(1.0 / independent))
+    return float(np.sqrt(max(squared, 0.0))) if np.isfinite(squared) else float("nan")

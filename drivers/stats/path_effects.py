@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers.stats.tails import log_p_chi2
+from drivers.stats.tails import log_p_chi2, log_p_f
 
 Array = NDArray[np.float64]
 
@@ -78,8 +78,10 @@ class JointTest:
     df: int
 
 
-def joint_test(effects: Array, variance: Array) -> JointTest:
+def joint_test(effects: Array, variance: Array, df_residual: float = np.inf) -> JointTest:
     """χ² = t' V⁺ t on rank(V) degrees of freedom, for effects t of shape (d,).
+
+    F = χ² / rank(V) where V is known on `df_residual` degrees of freedom only; ln p is NaN where that is NaN.
 
     Members of one composite share its one coefficient, so V need not have full rank; its rank is 0 and
     ln p NaN where nothing is estimated.
@@ -93,7 +95,10 @@ def joint_test(effects: Array, variance: Array) -> JointTest:
     kept = values > RANK_TOLERANCE * values[-1]
     along = (effects[moving] / scale[moving]) @ vectors[:, kept]
     df = int(kept.sum())
-    return JointTest(float(log_p_chi2((along**2 / values[kept]).sum(), df)), df)
+    statistic = float((along**2 / values[kept]).sum())
+    if np.isinf(df_residual):
+        return JointTest(float(log_p_chi2(statistic, df)), df)
+    return JointTest(float(log_p_f(statistic / df, df, df_residual)), df)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drivers.errors import Fault, TableError, propose
+from drivers.spec.response_bounds import bounds
 from drivers.spec.strata import ALL, ConditionFamily, Family, LevelFamily
 from drivers.table.columns import MANY_LEVELS
 from drivers.table.levels import Codes, level_label, match_level
 from drivers.table.pixels import PixelTable, missing_column
 from drivers.table.select import Mask, select
+
+Limits = tuple[float, float]
+"""The interval of a response, its ends infinite where it has none."""
 
 LEVELS_AT_ONCE = 8
 """Conditions of which each pixel's answers are kept as the bits of one byte."""
@@ -44,6 +48,8 @@ class Stratum:
     """The cells of the partition that make it up, ascending."""
     rows: int
     """How many pixels it has; 0 is kept, for it is an answer too."""
+    limits: Mapping[str, Limits | None] = field(default_factory=dict)
+    """For each response that cuts it out, the interval it leaves; None where no interval says it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,8 +90,8 @@ class _Family:
     labels: tuple[str, ...]
     members: NDArray[np.bool_]
     """Which codes belong to which level, shape (size, levels)."""
-    selects: tuple[bool, ...]
-    """Which levels select on a response."""
+    limits: tuple[Mapping[str, Limits | None], ...]
+    """For each level the responses it selects on, and the interval it leaves of each."""
 
 
 def make_partition(
@@ -180,8 +186,11 @@ def _cut_by_conditions(table: PixelTable, family: ConditionFamily, responses: fr
         patterns = (np.arange(size)[:, None] >> np.arange(len(batch)) & 1).astype(np.bool_)
         members = np.column_stack([np.repeat(members, size, axis=0), np.tile(patterns, (len(members), 1))])
     labels = tuple(label for label, _ in family.levels)
-    selects = tuple(not responses.isdisjoint(condition.variables) for _, condition in family.levels)
-    return _Family(codes, len(members), labels, members, selects)
+    limits = tuple(
+        {name: bounds(condition, name) for name in condition.variables if name in responses}
+        for _, condition in family.levels
+    )
+    return _Family(codes, len(members), labels, members, limits)
 
 
 def _cut_by_levels(table: PixelTable, family: LevelFamily, responses: frozenset[str]) -> _Family:
@@ -220,10 +229,10 @@ def _cut_by_levels(table: PixelTable, family: LevelFamily, responses: frozenset[
     code_of = np.zeros(len(found) + 1, dtype=np.int32)
     for i, (_, positions) in enumerate(wanted):
         code_of[positions] = i + 1
-    selects = (family.column in responses,) * len(wanted)
+    limits = ({name: None for name in responses if name == family.column},) * len(wanted)
     members = np.eye(size, dtype=np.bool_)[:, 1:]
     codes = code_of[table.codes(family.column)]  # -1, the missing, indexes the last element
-    return _Family(codes, size, tuple(label for label, _ in wanted), members, selects)
+    return _Family(codes, size, tuple(label for label, _ in wanted), members, limits)
 
 
 def _cells(n: int, families: Sequence[_Family]) -> tuple[Codes, NDArray[np.int64]]:
@@ -273,13 +282,30 @@ def _cross(
         for name, level in chosen:
             inside &= made[name].members[keys[:, used.index(name)], level]
         pairs = tuple((name, made[name].labels[level]) for name, level in chosen)
+        limits = _common_limits([made[name].limits[level] for name, level in chosen])
         strata.append(
             Stratum(
                 ",".join(f"{family}={level}" for family, level in pairs) or ALL,
                 pairs,
-                any(made[name].selects[level] for name, level in chosen),
+                bool(limits),
                 tuple(int(cell) for cell in np.flatnonzero(inside)),
                 int(rows[inside].sum()),
+                limits,
             )
         )
     return strata
+
+
+def _common_limits(parts: Sequence[Mapping[str, Limits | None]]) -> dict[str, Limits | None]:
+    """What all of some levels leave of each response."""
+    found: dict[str, Limits | None] = {}
+    for part in parts:
+        for name, limits in part.items():
+            so_far = found.get(name, (-np.inf, np.inf))
+            both = (
+                None
+                if limits is None or so_far is None
+                else (max(limits[0], so_far[0]), min(limits[1], so_far[1]))
+            )
+            found[name] = both
+    return found

@@ -1,0 +1,70 @@
+"""The cells of a partition, cut by blocks where pixels have a place: one pass serves strata and blocks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from drivers.methods.design import Design
+from drivers.methods.positions import positions_of
+from drivers.methods.vicinity import Blocks, Space, Vicinity, make_space
+from drivers.stats.block_moments import cross_blocks, gather_blocks
+from drivers.stats.effective import Dependence
+from drivers.stats.lagged import lagged_moments
+from drivers.stats.moments import Moments
+from drivers.table import Partition, Stratum
+
+
+class BlockedCells:
+    """Moments of a design in every cell of a partition and, where pixels have a place, in every block.
+
+    Attributes
+    ----------
+    space : where the complete pixels lie; None where the table does not say so for all of them
+    """
+
+    def __init__(
+        self, design: Design, partition: Partition, side: float | None, *, extremes: bool = False
+    ) -> None:
+        self._design, self._partition = design, partition
+        self._rows = np.flatnonzero(design.complete)
+        at = positions_of(design.table, self._rows) if len(self._rows) else None
+        self.space: Space | None = None if at is None else make_space(at, side)
+        codes, count = partition.codes, partition.cells
+        if self.space is not None:
+            finest = np.full(design.table.n, -1, dtype=np.int64)
+            finest[self._rows] = self.space.finest.codes
+            cut = cross_blocks(partition.codes, finest)
+            codes, count = cut.codes, len(cut.cell)
+            self._cut = cut
+        self._moments = design.moments(codes, count, extremes=extremes)
+        self._dependence: dict[str, Dependence] = {}
+
+    def moments(self, stratum: Stratum) -> Moments:
+        """Moments of the complete pixels of a stratum."""
+        return self._moments.merged(self._members(stratum))
+
+    def vicinity(self, stratum: Stratum, blocks: Blocks) -> Vicinity | None:
+        """What the pixels of a stratum share; None where a column is not finite for some of them."""
+        members = self._members(stratum)
+        if not np.isfinite(np.diag(self._moments.merged(members).cross)).all():
+            return None
+        found = gather_blocks(self._moments, blocks.label[self._cut.block], members)
+        return Vicinity(self.dependence(stratum), found, blocks)
+
+    def dependence(self, stratum: Stratum) -> Dependence:
+        """Lagged products of the columns of a stratum; that of the stratum asked for last is kept."""
+        assert self.space is not None
+        if stratum.label not in self._dependence:
+            inside = self._partition.rows_of(stratum)[self._rows]
+            places = np.flatnonzero(inside)
+            columns = self._design.columns_at(self._rows[places])
+            made = Dependence(lagged_moments(columns, self.space.of(places)))
+            self._dependence = {stratum.label: made}
+        return self._dependence[stratum.label]
+
+    def _members(self, stratum: Stratum) -> list[int]:
+        """The cells that make up a stratum."""
+        found: list[int] = list(stratum.cells)
+        if self.space is not None:
+            found = self._cut.within(stratum.cells).tolist()
+        return found

@@ -1,0 +1,194 @@
+"""What the pixels of a stratum share with their neighbours: over distance, and over blocks.
+
+Made once per stratum from its rows; every equation, claim and composite then costs small matrices.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivers.methods.neighbours import lattice_of
+from drivers.methods.positions import Positions
+from drivers.stats.block_bootstrap import resample_counts
+from drivers.stats.block_moments import BlockMoments
+from drivers.stats.blocks import FEWEST_BLOCKS, MOST_BLOCKS, BlockGrid, block_grid
+from drivers.stats.effective import Dependence, EffectiveN, effective_n, error_correlation
+from drivers.stats.lattice import Lattice
+from drivers.stats.sandwich import Sandwich, border_weights, sandwich
+
+Array = NDArray[np.float64]
+Rows = NDArray[np.intp]
+Codes = NDArray[np.int64]
+Equation = tuple[int, tuple[int, ...]]
+"""A response and its predictors, as columns."""
+
+STEP = 1.02
+"""Least growth of the side of the finest blocks while there are too many of them."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Blocks:
+    """Square blocks of one side over the whole table.
+
+    Attributes
+    ----------
+    side : in units of the coordinates (km for longitude and latitude)
+    label : block of each of the finest blocks, shape (F,)
+    borders : what neighbouring blocks share counts too, shape (B, B)
+    counts : how often each draw of the bootstrap takes each block, shape (draws, B)
+    """
+
+    side: float
+    label: Codes
+    borders: Array
+    counts: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Space:
+    """Where the complete pixels of a table lie, and the finest blocks they are cut into.
+
+    Attributes
+    ----------
+    lattice : of all complete pixels, shape (n,)
+    finest : their finest blocks; those of a stratum are made of them
+    side : of the finest blocks
+    given : whether the side was asked for, and so is final
+    """
+
+    lattice: Lattice
+    finest: BlockGrid
+    side: float
+    given: bool
+
+    def of(self, places: Rows) -> Lattice:
+        """The lattice of some pixels, cut to what they cover; `places` counts complete pixels."""
+        row, column = self.lattice.row[places], self.lattice.column[places]
+        row, column = row - row.min(), column - column.min()
+        shape = (int(row.max()) + 1, int(column.max()) + 1)
+        return replace(self.lattice, row=row, column=column, shape=shape)
+
+    def blocks(self, reach: float, draws: int, rng: np.random.Generator) -> Blocks:
+        """Blocks about as wide as `reach`, made of whole finest blocks; at least `FEWEST_BLOCKS` if possible.
+
+        Parameters
+        ----------
+        reach : the distance from which errors share nothing
+        draws : of the bootstrap
+        """
+        times = 1 if self.given else max(1, math.ceil(reach / self.side))
+        while times > 1 and len(self._wider(times)[0]) < FEWEST_BLOCKS:
+            times -= 1
+        places, label = self._wider(times)
+        borders = border_weights(places[:, 0], places[:, 1])
+        return Blocks(times * self.side, label, borders, resample_counts(len(places), draws, rng))
+
+    def _wider(self, times: int) -> tuple[Codes, Codes]:
+        """Grid places of the blocks that are `times` as wide, and the block of each finest one."""
+        places = np.column_stack([self.finest.row // times, self.finest.column // times])
+        found, label = np.unique(places, axis=0, return_inverse=True)
+        return found.astype(np.int64), label.ravel().astype(np.int64)
+
+
+def make_space(at: Positions, side: float | None) -> Space | None:
+    """The space of pixels at these positions; None where all lie in one place.
+
+    Parameters
+    ----------
+    side : of the blocks, in units of the coordinates (km for longitude and latitude); by default the
+        finest are as wide as to be at most `MOST_BLOCKS`
+    """
+    lattice = lattice_of(at)
+    if lattice.shape == (1, 1):
+        return None
+    # The lattice's own places: empty land is narrowed there, and longitude and latitude are km.
+    east = np.asarray(lattice.column * lattice.width, dtype=np.float64)
+    north = np.asarray(lattice.row * lattice.height, dtype=np.float64)
+    if side is not None:
+        return Space(lattice, block_grid(east, north, side), side, True)
+    cells = min(len(lattice), lattice.shape[0] * lattice.shape[1])
+    finest = max(math.sqrt(cells * lattice.height * lattice.width / MOST_BLOCKS), 1e-300)
+    while len((grid := block_grid(east, north, finest)).row) > MOST_BLOCKS:
+        finest *= max(math.sqrt(len(grid.row) / MOST_BLOCKS), STEP)
+    return Space(lattice, grid, finest, False)
+
+
+@dataclass(frozen=True, eq=False)
+class Vicinity:
+    """One stratum's columns over distance and over blocks; columns count as in its moments.
+
+    Attributes
+    ----------
+    dependence : lagged products of the columns
+    moments : of the blocks that hold pixels of the stratum
+    blocks : those of the whole table
+    """
+
+    dependence: Dependence
+    moments: BlockMoments
+    blocks: Blocks
+    _effective: dict[tuple[int, tuple[int, ...], int], EffectiveN] = field(default_factory=dict, repr=False)
+    _sandwich: dict[Equation, Sandwich] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def borders(self) -> Array:
+        """Weights between the blocks of the stratum, shape (G, G)."""
+        labels = self.moments.labels
+        return self.blocks.borders[np.ix_(labels, labels)]
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """How often each draw takes each block of the stratum, shape (draws, G)."""
+        return self.blocks.counts[:, self.moments.labels]
+
+    def extend(self, weights: Array) -> Vicinity:
+        """The same with linear combinations of the columns as further columns; `weights` of shape (c, p)."""
+        return Vicinity(self.dependence.extend(weights), self.moments.extend(weights), self.blocks)
+
+    def effective(self, response: int, predictors: Sequence[int], *, first: int | None = None) -> EffectiveN:
+        """Independent pixels behind the slopes of a regression; NaN where there is no telling.
+
+        Parameters
+        ----------
+        first : only those of so many predictors; by default of all
+        """
+        wanted = len(predictors) if first is None else first
+        key = (response, tuple(predictors), wanted)
+        if key not in self._effective:
+            try:
+                found = effective_n(self.dependence, response, predictors, first=wanted)
+            except np.linalg.LinAlgError:
+                unknown = np.full(wanted, np.nan)
+                found = EffectiveN(unknown, self.dependence.lagged.n, unknown, unknown, unknown)
+            self._effective[key] = found
+        return self._effective[key]
+
+    def sandwich(self, response: int, predictors: Sequence[int]) -> Sandwich:
+        """Slopes of a regression with errors over blocks; NaN where there is no telling."""
+        key = (response, tuple(predictors))
+        if key not in self._sandwich:
+            try:
+                found = sandwich(self.moments, [key], correction="CR2", borders=self.borders)
+            except np.linalg.LinAlgError:
+                unknown = np.full(len(predictors), np.nan)
+                none = np.full((self.moments.n_blocks, len(predictors)), np.nan)
+                found = Sandwich(unknown, unknown, none, none, unknown, self.moments.labels)
+            self._sandwich[key] = found
+        return self._sandwich[key]
+
+
+def widest_reach(dependence: Dependence, equations: Sequence[Equation]) -> float:
+    """How far the errors of any of some equations reach: the longest practical range."""
+    found = [0.0]
+    for response, predictors in equations:
+        try:
+            found.append(error_correlation(dependence, response, predictors).practical_range)
+        except np.linalg.LinAlgError:
+            continue
+    return float(np.nanmax(found))
