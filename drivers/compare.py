@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from drivers.comparable import common_ground
 from drivers.contrasts import (
-    Covariance,
     Panel,
     agreement_frame,
     comparison_frame,
@@ -62,7 +61,6 @@ def compare_strata(
     rng: np.random.Generator,
     *,
     responses: Mapping[str, Sequence[str]] | None = None,
-    covariance: Covariance | None = None,
 ) -> Comparison:
     """Compare the strata of every family (`balance`, `landuse`, `balance*landuse`), model by model.
 
@@ -73,8 +71,6 @@ def compare_strata(
     overlapping : whether two strata have a pixel in common (`Partition.share_pixels`)
     rng : for the intervals of rank agreement
     responses : the responses of each model, for the rows of q and influence
-    covariance : (model, quantity, response, driver, label a, label b) -> covariance of two estimates; nil by
-        default
 
     Returns
     -------
@@ -84,11 +80,11 @@ def compare_strata(
 
     Notes
     -----
-    t = (a - b) / √(v_a + v_b - 2c). Disjoint strata are taken as independent, c = 0. Strata that interleave
-    share neighbours, whose errors are alike: c > 0, so the test is conservative, its p-values too large
-    rather than too small, and the omnibus test with it. Strata with pixels in common are not two samples and
-    are refused with a note; the omnibus test and rank agreement leave out every stratum that overlaps
-    another.
+    t = (a - b) / √(v_a + v_b): disjoint strata are taken as independent. Strata that interleave share
+    neighbours, whose errors are alike, and a difference varies less than that: the test is conservative, its
+    p-values too large rather than too small, and the omnibus test with it. Strata with pixels in common are
+    not two samples and are refused with a note; the omnibus test and rank agreement leave out every stratum
+    that overlaps another.
 
     Raw numbers from or to a composite are left out where its weights differ between strata: it is then
     another variable in each. So are effects of groups (`drivers.quantities.QUANTITIES`).
@@ -132,7 +128,7 @@ def compare_strata(
     ordered = [panel for _, panel in sorted(panels, key=lambda item: item[0])]
     notes += [note for model, names in own_scale.items() if (note := _scale_note(model, list(names)))]
     return Comparison(
-        comparison_frame(ordered, covariance),
+        comparison_frame(ordered),
         omnibus_frame(ordered),
         agreement_frame(ordered, rng),
         tuple(notes),

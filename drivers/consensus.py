@@ -52,8 +52,6 @@ def consensus(
     tables: Tables,
     responses: Mapping[str, Sequence[str]],
     rng: np.random.Generator,
-    *,
-    groups: Mapping[str, str] | None = None,
 ) -> Consensus:
     """Set the drivers' ranks by psem, brt and geodetector side by side.
 
@@ -63,7 +61,6 @@ def consensus(
         tree_interactions, risk_means, q_interaction`; any but `fit` may be missing
     responses : the responses of each model by name, as its tables call them
     rng : for the intervals of rank agreement
-    groups : the group of each driver; by default as the tables have it
 
     Returns
     -------
@@ -99,7 +96,7 @@ def consensus(
         if name in tables
     }
     composites = _composites(tables.get("coefficients"))
-    known = dict(groups) if groups is not None else _groups(tables)
+    groups = _groups(tables)
     rows: list[dict[str, object]] = []
     agreements: list[dict[str, object]] = []
     notes: dict[str, None] = {}
@@ -127,7 +124,7 @@ def consensus(
         )
         joined = " + ".join(chosen[method] for method in rankings)
         key: dict[str, object] = {"model": joined, "stratum": stratum}
-        rows += [{**key, **row} for row in _rows(rankings, known, evidence)]
+        rows += [{**key, **row} for row in _rows(rankings, groups, evidence)]
         common = _common(rankings)
         if len(common) >= FEWEST_RANKED:
             block, errors = (

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import special
 
 from drivers.glossary import TABLES
 from drivers.multiplicity import adjusted_p
 from drivers.quantities import QUANTITIES
 from drivers.stats.concordance import concordance_interval, kendalls_w
 from drivers.stats.differences import omnibus_test, wald_differences
+from drivers.stats.tails import t_quantile
 
 Array = NDArray[np.float64]
-
-Covariance = Callable[[str, str, str, str, str, str], float]
-"""(model, quantity, response, driver, first label, second label) -> covariance of the two estimates."""
 
 LEVEL = 0.95
 """Of confidence intervals, as in all tables."""
@@ -102,7 +99,7 @@ def make_panel(
     return Panel(model, stratum, tuple(labels), sorted_keys, estimates, variances, df, free, composites)
 
 
-def comparison_frame(panels: Sequence[Panel], covariance: Covariance | None = None) -> pd.DataFrame:
+def comparison_frame(panels: Sequence[Panel]) -> pd.DataFrame:
     """comparison.csv: a Wald test for every number and every pair of places that both have it.
 
     Notes
@@ -111,12 +108,12 @@ def comparison_frame(panels: Sequence[Panel], covariance: Covariance | None = No
     without a standard error on either side, or without its degrees of freedom, has no test. p-values are
     adjusted over all rows of a quantity.
     """
-    found = _stack("comparison", [_differences(panel, covariance) for panel in panels])
+    found = _stack("comparison", [_differences(panel) for panel in panels])
     found["p_adjusted"] = adjusted_p(found["log_p"], found["quantity"])
     return found
 
 
-def _differences(panel: Panel, covariance: Covariance | None) -> pd.DataFrame:
+def _differences(panel: Panel) -> pd.DataFrame:
     first, second = np.triu_indices(len(panel.labels), 1)
     allowed = panel.apart[first, second]
     first, second = first[allowed], second[allowed]
@@ -127,16 +124,12 @@ def _differences(panel: Panel, covariance: Covariance | None) -> pd.DataFrame:
     labels = np.array(panel.labels, dtype=object)
     keys = panel.keys.iloc[key].reset_index(drop=True)
     names = _NAMES[keys["quantity"].to_numpy(dtype=np.intp)]
-    shared = np.zeros(len(key))
-    if covariance is not None:
-        told = (names, keys["response"], keys["driver"], labels[a[0]], labels[b[0]])
-        shared = np.array([covariance(panel.model, *row) for row in zip(*told, strict=True)], dtype=float)
     test = wald_differences(
         *(panel.estimates[a], panel.estimates[b], panel.variances[a], panel.variances[b]),
-        *(panel.df[a], panel.df[b], shared),
+        *(panel.df[a], panel.df[b]),
     )
     tested = np.isfinite(test.log_p)
-    half = _quantile(test.df) * test.std_error
+    half = t_quantile(test.df, LEVEL) * test.std_error
     return pd.DataFrame(
         {
             "model": panel.model,
@@ -158,17 +151,6 @@ def _differences(panel: Panel, covariance: Covariance | None) -> pd.DataFrame:
             "conf_low": np.where(tested, test.estimate - half, np.nan),
             "conf_high": np.where(tested, test.estimate + half, np.nan),
         }
-    )
-
-
-def _quantile(df: Array) -> Array:
-    """Two-sided quantile of t at `LEVEL`; of the normal where df is infinite."""
-    level = 0.5 + LEVEL / 2
-    finite = np.isfinite(df)
-    return np.where(
-        finite,
-        special.stdtrit(np.where(finite, df, 1.0), level),
-        np.where(np.isposinf(df), special.ndtri(level), np.nan),
     )
 
 

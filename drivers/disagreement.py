@@ -180,14 +180,10 @@ def repeated_by(table: pd.DataFrame | None, driver: str) -> str:
     """
     if table is None or not len(table):
         return ""
-    with_driver, other = _partners(table, driver)
-    first = texts(table, "driver_a") == driver
-    q_a, q_b = numbers(table, "q_a"), numbers(table, "q_b")
-    own, theirs = np.where(first, q_a, q_b), np.where(first, q_b, q_a)
-    left = _crossed(table) - theirs
+    pairs = _beside(table, driver)
     # The stronger of two that repeat each other is not the one whose signal is borrowed.
-    kept = with_driver & (own > 0) & (theirs > own) & (left < REDUNDANT * own)
-    return str(other[kept][np.argmax(theirs[kept])]) if kept.any() else ""
+    kept = (pairs.own > 0) & (pairs.theirs > pairs.own) & (pairs.added < REDUNDANT * pairs.own)
+    return str(pairs.other[kept][np.argmax(pairs.theirs[kept])]) if kept.any() else ""
 
 
 def masked_by(table: pd.DataFrame | None, driver: str) -> str:
@@ -203,13 +199,35 @@ def masked_by(table: pd.DataFrame | None, driver: str) -> str:
     """
     if table is None or not len(table):
         return ""
-    with_driver, other = _partners(table, driver)
+    pairs = _beside(table, driver)
+    kept = (pairs.added > UNMASKED * pairs.own) & (pairs.added - pairs.own > LEAST_UNMASKED)
+    return str(pairs.other[kept][np.argmax(pairs.added[kept])]) if kept.any() else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """The pairs that a driver is in; arrays have shape (pairs,).
+
+    Attributes
+    ----------
+    other : the other driver
+    own, theirs : q of the driver and of the other
+    added : what the driver's classes add to q beside those of the other
+    """
+
+    other: NDArray[np.object_]
+    own: Array
+    theirs: Array
+    added: Array
+
+
+def _beside(table: pd.DataFrame, driver: str) -> _Pairs:
+    """A driver beside every other, from rows of q_interaction."""
+    mine, other = _partners(table, driver)
     first = texts(table, "driver_a") == driver
     q_a, q_b = numbers(table, "q_a"), numbers(table, "q_b")
     own, theirs = np.where(first, q_a, q_b), np.where(first, q_b, q_a)
-    beside = _crossed(table) - theirs
-    kept = with_driver & (beside > UNMASKED * own) & (beside - own > LEAST_UNMASKED)
-    return str(other[kept][np.argmax(beside[kept])]) if kept.any() else ""
+    return _Pairs(other[mine], own[mine], theirs[mine], (_crossed(table) - theirs)[mine])
 
 
 def _partners(table: pd.DataFrame, driver: str) -> tuple[NDArray[np.bool_], NDArray[np.object_]]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from drivers.methods.psem import Fit
 from drivers.methods.resampled import edge_statistic
-from drivers.methods.slope_errors import Kind, quantile
+from drivers.methods.slope_errors import Kind
 from drivers.pathways import Pathways
 from drivers.stats.block_bootstrap import (
     Resamples,
@@ -23,8 +23,10 @@ from drivers.stats.block_bootstrap import (
     resampled_path_products,
     stretched,
 )
+from drivers.stats.dsep import CONFIDENCE
 from drivers.stats.path_effects import delta_error
 from drivers.stats.sandwich import influence_errors, small_sample
+from drivers.stats.tails import t_quantile
 
 Array = NDArray[np.float64]
 
@@ -132,7 +134,7 @@ def block_errors(
 
 
 def _with_intervals(estimate: Array, error: Array, df: Array, std: Array, error_std: Array) -> EffectErrors:
-    width = quantile(df)
+    width = t_quantile(df, CONFIDENCE)
     return EffectErrors(
         error,
         df,

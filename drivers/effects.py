@@ -17,9 +17,9 @@ from drivers.effect_errors import EffectErrors, block_errors, delta_errors, over
 from drivers.effect_graph import EffectGraph, effect_graph
 from drivers.methods.psem import PsemResult
 from drivers.methods.result import frame
-from drivers.methods.slope_errors import log_p_or_nan, quantile
 from drivers.pathways import GroupEffect, Pathways
 from drivers.stats.blas import one_blas_thread
+from drivers.stats.dsep import CONFIDENCE
 from drivers.stats.path_effects import (
     PathProducts,
     delta_error,
@@ -28,6 +28,7 @@ from drivers.stats.path_effects import (
     path_products,
     total_effects,
 )
+from drivers.stats.tails import log_p_t_or_nan, t_quantile
 
 Array = NDArray[np.float64]
 Row = dict[str, Any]
@@ -170,7 +171,7 @@ def _numbers(estimate: Array, std: Array, errors: EffectErrors) -> list[Row]:
         "std_estimate": std,
         "std_error": errors.std_error,
         "df": np.where(np.isinf(errors.df), np.nan, errors.df),
-        "p_value": np.exp(log_p_or_nan(statistic, errors.df)),
+        "p_value": np.exp(log_p_t_or_nan(statistic, errors.df)),
         "conf_low": errors.low,
         "conf_high": errors.high,
         "std_estimate_error": errors.std_error_std,
@@ -186,9 +187,9 @@ def _test(rows: Sequence[Row]) -> None:
     estimate = np.array([row["estimate"] for row in rows], dtype=np.float64)
     error = np.array([row["std_error"] for row in rows], dtype=np.float64)
     df = np.array([row.pop("df") for row in rows], dtype=np.float64)
-    half = quantile(df) * error
+    half = t_quantile(df, CONFIDENCE) * error
     with np.errstate(divide="ignore", invalid="ignore"):
-        p = np.exp(log_p_or_nan(np.where(error > 0, estimate / error, np.nan), df))
+        p = np.exp(log_p_t_or_nan(np.where(error > 0, estimate / error, np.nan), df))
     for row, width, value in zip(rows, half, p, strict=True):
         row.setdefault("conf_low", row["estimate"] - float(width))
         row.setdefault("conf_high", row["estimate"] + float(width))

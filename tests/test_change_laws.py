@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.change import Changed, run_change
-from drivers.change.areas import cell_areas, pixel_areas
+from drivers.change.areas import pixel_areas
 from drivers.change.centre import great_circle
 from drivers.change.years import change_columns
 from drivers.spec import StudySpec, read_spec
@@ -146,13 +146,6 @@ def test_false_alarms(study: StudySpec) -> None:
     both = correlation.significant_positive + correlation.significant_negative
     assert both == pytest.approx(0.05, abs=0.01)
     assert correlation.fdr_positive + correlation.fdr_negative <= 0.05
-
-
-def test_areas_of_degrees_fill_the_ellipsoid() -> None:
-    size = 0.5
-    latitude = np.arange(-90 + size / 2, 90, size)
-    whole = cell_areas(latitude, size).sum() * 360 / size
-    assert whole == pytest.approx(510_065_621.724, rel=1e-9)  # WGS 84, in km2
 
 
 def test_what_pixels_weigh() -> None:

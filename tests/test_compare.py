@@ -200,21 +200,6 @@ def test_p_values_are_adjusted_over_families_and_models_by_quantity():
     assert mine["p_adjusted"].tolist() == pytest.approx([want[value] for value in p])
 
 
-def test_a_shared_error_is_subtracted():
-    table = paths([("use=a", "TEM", 1.0, 0.5, 40), ("use=b", "TEM", 0.0, 0.5, 30)])
-    asked = []
-
-    def covariance(*which):
-        asked.append(which)
-        return 0.125
-
-    found = compare({"coefficients": table}, strata("use=a", "use=b"), covariance=covariance).comparison
-    row = only(found, quantity="path")
-    assert row["std_error"] == pytest.approx(0.5)
-    assert row["df"] == 30.0
-    assert ("m", "path", "NEP", "TEM", "use=a", "use=b") in asked
-
-
 def test_p_values_below_the_smallest_double_keep_their_logarithm():
     table = paths([("use=a", "TEM", 100.0, 0.1, np.nan), ("use=b", "TEM", 0.0, 0.1, np.nan)])
     row = only(compare({"coefficients": table}, strata("use=a", "use=b")).comparison, quantity="path")

@@ -64,8 +64,8 @@ def three(effects=None, shares=None, q=None):
     }
 
 
-def agree(tables, **more):
-    return consensus(tables, RESPONSES, np.random.default_rng(1), **more)
+def agree(tables):
+    return consensus(tables, RESPONSES, np.random.default_rng(1))
 
 
 def row_of(found, driver):
@@ -204,10 +204,6 @@ def test_dummies_become_their_driver():
         "paths + trees + detector: `LUCC` is categorical, so psem has an effect for each of its levels; the "
         "largest stands for it, without a sign",
     )
-
-
-def test_groups_may_be_told():
-    assert set(agree(three(), groups={"TEM": "heat"}).consensus["group"].dropna()) == {"heat"}
 
 
 def test_empty_tables_have_their_columns():

@@ -172,7 +172,7 @@ REFUSED = {
     "y ~ a + (1 | g/h)": "this random term is not supported",
     "y ~ a - (1 | g)": "this random term is not supported",
     "y ~ a + (1 | g) + (1 | h)": "this random term is not supported",
-    "ab := a*b": "`:=` (a defined parameter) is not part of a psem formula",
+    "ab := a*b": "`:=` (a defined parameter) belongs to method `lsem`",
     "a + b ~ c": "`+` stands left of `~`, where one name should be alone",
     "poly(y, 2) ~ a": "left of `~` stands a name or a transformed name such as `log(NEP)`",
     "log(a + b) ~ c": "the left side of an equation is about one variable",

@@ -13,13 +13,13 @@ from drivers.effect_errors import over_blocks
 from drivers.effect_graph import effect_graph
 from drivers.effects import effect_records
 from drivers.methods.resampled import edge_statistic
-from drivers.methods.slope_errors import standardised_error
 from drivers.spec import model_from_text
 from drivers.stats.block_bootstrap import resampled_moments
 from drivers.stats.block_moments import block_moments
 from drivers.stats.effective import Dependence, effective_n
 from drivers.stats.lagged import lagged_moments
 from drivers.stats.lattice import make_lattice
+from drivers.stats.linear import standardised_error
 from drivers.stats.sandwich import border_weights, sandwich
 from drivers.stats.truncated import truncated_regression
 from drivers.table import pixel_table_from_frame

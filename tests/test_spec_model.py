@@ -234,9 +234,7 @@ FAULTS = {
     "NEP ~ TEM; TEM ~~ PH": ["`PH` is in no equation, so `~~` cannot join it"],
     "NEP ~ TEM + LUCC; TEM ~~ LUCC": ["`LUCC` is categorical and cannot be joined by `~~`"],
     "NEP ~ TEM; TEM ~~ x": ["model `model` uses `x`, which specs/study.yaml does not define"],
-    "soil =~ PH + SOM; NEP ~ soil": [
-        "`=~` (a latent variable) belongs to method `lsem`, which is not in this version of ecodrivers"
-    ],
+    "soil =~ PH + SOM; NEP ~ soil": ["`=~` (a latent variable) belongs to method `lsem`"],
     "NEP ~ 1 + (1 | plot)": ["the equation for `NEP` has a random intercept and no predictor"],
     "a <~ TEM; NEP ~ a + (1 | a)": ["`a` cannot group the pixels of a random intercept"],
     "TEM ~ 1": ["model `model` has no equation"],
@@ -330,14 +328,10 @@ def test_cycle_whole() -> None:
 
 
 FILES = {
-    "method: lsem\nformula: NEP ~ TEM\noptions: {n_trees: 3}\n": (
-        "method `lsem` is not in this version of ecodrivers; it has: psem, geodetector, brt\n"
-        "  models/paths.yaml, line 1:  method: lsem\n" + 38 * " " + "^^^^"
-    ),
     "method: pesm\nformula: NEP ~ TEM\n": (
         "`pesm` is not a method\n"
         "  models/paths.yaml, line 1:  method: pesm\n" + 38 * " " + "^^^^\n"
-        "  did you mean `psem`?  known: psem, geodetector, brt"
+        "  did you mean `psem`?  known: psem, lsem, geodetector, brt"
     ),
     "formula: NEP ~ TEM\n": "the key `method` is missing\n  models/paths.yaml",
     "method: psem\nformula:\n": (

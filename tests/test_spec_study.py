@@ -260,13 +260,6 @@ ACCEPTANCE = {
         "  did you mean `firesev`?  "
         "known: firesev, age, cover, distance, elev, abiotic, hetero, rich, fire, site",
     ),
-    "method to come": (
-        KEELEY,
-        "method: lsem\nformula: rich ~ fire\noptions: {n_trees: 9}\n",
-        "SpecError: method `lsem` is not in this version of ecodrivers; it has: psem, geodetector, brt\n"
-        "  models/paths.yaml, line 1:  method: lsem\n"
-        "                                      ^^^^",
-    ),
     "change": (
         KEELEY + "change: {trend: rich}\n",
         PATHS,
@@ -316,9 +309,7 @@ FAULTS = {
     keeley("{path: ../data/keeley.csv}", "{simulate: horqin, pixels: 0}"): [
         "`table.pixels` must be at least 1, and is 0"
     ],
-    keeley("{path: ../data/keeley.csv}", "{spec: x.table.yaml}"): [
-        "rasters to pixels is not in this version of ecodrivers"
-    ],
+    keeley("{path: ../data/keeley.csv}", "{spec: x.table.yaml}"): ["there is no table spec `x.table.yaml`"],
     keeley("response: {rich: {}}\n", ""): ["the key `response` is missing: models are to be fitted"],
     keeley("response: {rich: {}}", "response: {rich: {}, age: {}}"): [
         "`age` is both a response and a driver"

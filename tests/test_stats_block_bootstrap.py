@@ -234,7 +234,7 @@ def test_collinear_columns_fail_everywhere_and_harm_nobody():
     assert np.isfinite(resampled_least_squares(resamples, 4, [0, 1]).coefficients).all()
     found = bootstrap(made, lambda r: resampled_least_squares(r, 4, [0, 6]).coefficients, counts)
     assert found.failed.tolist() == [30, 30]
-    for kind in ("percentile", "bc", "expanded"):
+    for kind in ("percentile", "expanded"):
         limits = intervals(found, kind=kind, df=14.0)
         assert np.isnan([limits.low, limits.high]).all()
 
@@ -292,21 +292,8 @@ def test_percentile_limits_are_order_statistics():
     found = Bootstrap(np.array([500.0]), draws, np.array([1.0]), np.array([0]))
     plain = intervals(found)
     assert [plain.low.item(), plain.high.item()] == pytest.approx([25.0, 975.0])
-    even = intervals(found, kind="bc")  # as many draws below the original as above
-    assert [even.low.item(), even.high.item()] == pytest.approx([25.0, 975.0])
     third = intervals(found, level=0.9)
     assert [third.low.item(), third.high.item()] == pytest.approx([50.0, 950.0])
-
-
-def test_bias_corrected_limits_by_hand():
-    draws = np.arange(1.0, 1000.0)[:, None]
-    found = Bootstrap(np.array([600.0]), draws, np.array([1.0]), np.array([0]))
-    z0 = special.ndtri(599.5 / 999)
-    want = 1000.0 * special.ndtr(2 * z0 + special.ndtri(np.array([0.025, 0.975])))
-    limits = intervals(found, kind="bc")
-    assert [limits.low.item(), limits.high.item()] == pytest.approx(want.tolist(), rel=1e-12)
-    outside = Bootstrap(np.array([2000.0]), draws, np.array([1.0]), np.array([0]))
-    assert intervals(outside, kind="bc").low.item() == 999.0  # all draws below: the end of what there is
 
 
 def test_expanded_limits_by_hand():

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from drivers.stats.dsep import (
+    CONFIDENCE,
     FishersC,
+    df_of_equal_width,
     fishers_c,
     multiple_interval,
     partial_intervals,
@@ -138,3 +140,17 @@ def test_one_column_agrees_with_the_partial_interval() -> None:
     want = partial_intervals(np.array([r]), np.array([n]), 0.05)
     assert low == pytest.approx(want.low[0], abs=0.004)
     assert high == pytest.approx(want.high[0], abs=0.004)
+
+
+def test_an_interval_is_as_wide_as_its_errors_say() -> None:
+    """Of many pixels, Fisher's z on those df is as wide as the t interval of the other errors."""
+    r, n = np.array([0.003]), 1e6
+    plain = partial_tests(r, np.array([n]))
+    own_df = np.array([25.0])
+    room = df_of_equal_width(np.array([n]), plain.statistic, plain.statistic / 30.0, own_df)
+    found = partial_intervals(r, room, 0.1)
+    half = stats.t.ppf(0.5 + CONFIDENCE / 2, own_df) * r / (plain.statistic / 30.0)
+    assert (np.arctanh(found.high) - np.arctanh(found.low)) / 2 == pytest.approx(half, rel=1e-3)
+    same = df_of_equal_width(np.array([n]), plain.statistic, plain.statistic, np.array([np.inf]))
+    assert same == pytest.approx(n)
+    assert np.isnan(df_of_equal_width(np.array([n]), plain.statistic, plain.statistic, np.array([np.nan])))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 import statsmodels.api as sm
 from scipy import stats
 
-from drivers.stats.likelihood import chi_square, dsep_criteria, information_criteria
+from drivers.stats.likelihood import chi_square, dsep_criteria, information_criteria, misfit_per_df
 
 
 def test_criteria_are_sums_over_equations() -> None:
@@ -43,3 +45,21 @@ def test_chi_square_is_twice_the_gain() -> None:
     chisq, p = chi_square([-10.0, -20.0], [-8.0, -19.5], 3)
     assert chisq == pytest.approx(5.0)
     assert p == pytest.approx(float(stats.chi2.sf(5.0, 3)))
+
+
+def test_misfit_of_independent_pixels_is_lavaans_rmsea(golden: Callable[[str], Any]) -> None:
+    fits = [model["fit"] for model in golden("lavaan_paths.json").values() if isinstance(model, dict)]
+    assert len(fits) == 2
+    for fit in fits:
+        n = fit["ntotal"]
+        got = misfit_per_df(fit["chisq"], fit["df"], n, np.full(4, float(n)))
+        assert got == pytest.approx(fit["rmsea"], rel=1e-8)
+
+
+def test_misfit_below_what_sampling_gives_is_none_and_unknown_stays_unknown() -> None:
+    assert misfit_per_df(2.9, 3, 90, np.full(3, 90.0)) == 0.0
+    # Fewer independent pixels explain more of the same misfit.
+    few, many = (misfit_per_df(30.0, 3, 90, np.full(3, n)) for n in (20.0, 90.0))
+    assert few**2 == pytest.approx(many**2 - (1 / 20 - 1 / 90))
+    assert math.isnan(misfit_per_df(0.0, 0, 90, np.zeros(0)))
+    assert math.isnan(misfit_per_df(30.0, 3, 90, np.array([20.0, np.nan, 30.0])))

@@ -10,7 +10,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from drivers.stats.tails import UNDERFLOW, log_betainc_tail, log_p_chi2, log_p_f, log_p_t
+from drivers.stats.tails import (
+    UNDERFLOW,
+    log_betainc_tail,
+    log_p_chi2,
+    log_p_f,
+    log_p_t,
+    log_p_t_or_nan,
+    t_quantile,
+)
 
 mpmath = pytest.importorskip("mpmath", reason="needs mpmath for reference values")
 
@@ -138,3 +146,22 @@ def test_chi_square_edges() -> None:
     assert np.isnan(log_p_chi2(np.nan, 3))
     assert float(log_p_chi2(np.inf, 3)) == -np.inf
     assert log_p_chi2([1.0, 4000.0], 2).tolist() == pytest.approx([-0.5, -2000.0])
+
+
+def test_what_is_not_known_has_no_p() -> None:
+    t = np.array([[2.0], [np.nan], [np.inf]])
+    df = np.array([5.0, np.inf, np.nan, 0.0, -1.0])
+    got = log_p_t_or_nan(t, df)
+    assert np.isnan(got).tolist() == [[False] * 2 + [True] * 3, [True] * 5, [False] * 2 + [True] * 3]
+    assert got[0, :2].tolist() == log_p_t(2.0, df[:2]).tolist()
+    assert got[2, :2].tolist() == [-np.inf, -np.inf]
+
+
+@pytest.mark.parametrize("level", [0.5, 0.9, 0.95, 0.999])
+def test_quantiles_of_t(level: float) -> None:
+    df = np.array([0.3, 1.0, 2.5, 30.0, 1e7])
+    got = t_quantile(df, level)
+    assert got == pytest.approx(stats.t.ppf(0.5 + level / 2, df), rel=1e-9)
+    assert np.exp(log_p_t(got, df)) == pytest.approx(1.0 - level, rel=1e-7)
+    assert float(t_quantile(np.inf, level)) == pytest.approx(stats.norm.ppf(0.5 + level / 2), rel=1e-14)
+    assert np.isnan(t_quantile([np.nan, 0.0, -2.0, -np.inf], level)).all()

@@ -20,6 +20,7 @@ from drivers.methods.driver_sample import DriverSample, DriverTable, Levels, own
 from drivers.methods.forest_meaning import READINGS, Reading, read_forest
 from drivers.methods.held_out import Settled, Validation, block_folds, deal, matched_folds
 from drivers.methods.learnt import Learnt
+from drivers.methods.positions import check_positions, positions_of
 from drivers.methods.simplification import Simplified, simplify
 from drivers.methods.tree_scale import TreeScale
 from drivers.methods.tuning import settings_of, tune
@@ -52,10 +53,11 @@ class BrtFitter:
         assert isinstance(model.options, BrtOptions)
         self._model = model
         self._options: BrtOptions = model.options
+        self._table = table
         self._partition = partition
         self._seed = seed
         self._columns = DriverTable(model, table)
-        self._columns.check_positions()
+        check_positions(table)
         self._learnt = Learnt.of(model, table)
         self.warnings = tuple(self._ignored(table))
 
@@ -183,7 +185,7 @@ class BrtFitter:
     ) -> Knndm | None:
         """kNNDM folds of some rows: the stratum's pixels, those without a response too, are the map."""
         rows = np.flatnonzero(self._partition.rows_of(stratum))
-        positions = self._columns.positions(rows)
+        positions = positions_of(self._table, rows)
         if positions is None:
             notes.append("no kNNDM folds: the table has no coordinates")
             return None

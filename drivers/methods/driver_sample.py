@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from drivers.errors import FitError
 from drivers.methods.design import make_design
-from drivers.methods.positions import Positions, check_positions, positions_of
+from drivers.methods.positions import Positions, positions_of
 from drivers.spec.bound import Driver, DriverModel
 from drivers.spec.canonical import canonical
 from drivers.spec.terms import Call, Expression, Factor, Name, Operation, Term
@@ -93,14 +93,6 @@ class DriverTable:
         self._table = table
         self._made: dict[str, Array] = {}
 
-    def positions(self, rows: Rows) -> Positions | None:
-        """Where some pixels lie; None where the table does not say so for all of them."""
-        return positions_of(self._table, rows)
-
-    def check_positions(self) -> None:
-        """Refuse degrees that are none; as `drivers.methods.positions.check_positions`."""
-        check_positions(self._table)
-
     def sample(
         self, partition: Partition, stratum: Stratum, renamed: Mapping[str, str] | None = None
     ) -> DriverSample:
@@ -126,7 +118,8 @@ class DriverTable:
         weights = self._weights(rows)
         drivers = tuple(self.driver(driver, rows, renamed or {}) for driver in self._model.drivers)
         dropped = stratum.rows - len(rows)
-        return DriverSample(rows, found, drivers, weights, self.positions(rows), dropped)
+        at = positions_of(self._table, rows)
+        return DriverSample(rows, found, drivers, weights, at, dropped)
 
     def driver(
         self, driver: Driver, rows: Rows, renamed: Mapping[str, str] | None = None

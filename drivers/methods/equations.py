@@ -13,12 +13,12 @@ from scipy import special
 
 from drivers.errors import FitError
 from drivers.methods.sample import Sample, Selection
-from drivers.methods.slope_errors import Kind, SlopeErrors, standardised_error
+from drivers.methods.slope_errors import Kind, SlopeErrors
 from drivers.spec.bound import Equation
 from drivers.spec.terms import Term
 from drivers.stats.effective import EffectiveN
 from drivers.stats.glm import GlmFit, fit_glm
-from drivers.stats.linear import aliased, least_squares, log_likelihood, residual_sum
+from drivers.stats.linear import aliased, least_squares, log_likelihood, residual_sum, standardised_error
 from drivers.stats.mixed import MixedFit, fit_random_intercept
 from drivers.stats.mixed_glm import MixedGlmFit, fit_mixed_glm
 from drivers.stats.sandwich import influence_errors

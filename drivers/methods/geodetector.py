@@ -24,7 +24,7 @@ from drivers.methods.geodetector_rows import (
     q_rows,
     risk_rows,
 )
-from drivers.methods.neighbours import lattice_of
+from drivers.methods.positions import check_positions, lattice_of, positions_of
 from drivers.methods.result import Importance, Summary, frame
 from drivers.methods.scaling import coarser
 from drivers.progress import SILENT, Reporter
@@ -122,7 +122,7 @@ class GeodetectorFitter:
         self._partition = partition
         self._seed = seed
         self._columns = DriverTable(model, table)
-        self._columns.check_positions()
+        check_positions(table)
         self._lattice: Lattice | None = None
         if self._options.scales:
             self._lattice = self._grid()
@@ -182,7 +182,7 @@ class GeodetectorFitter:
 
     def _grid(self) -> Lattice:
         rows = np.arange(self._table.n)
-        at = self._columns.positions(rows)
+        at = positions_of(self._table, rows)
         name = f"`scales` of model `{self._model.name}`"
         if at is None:
             hint = "name the columns under `pixel: {easting: ..., northing: ...}`"
@@ -201,7 +201,7 @@ class GeodetectorFitter:
         """What the user asked for and does not get."""
         table = self._table
         if self._options.errors == "effective" and (
-            table.easting is None or self._columns.positions(np.arange(table.n)) is None
+            table.easting is None or positions_of(table, np.arange(table.n)) is None
         ):
             return ("`errors: effective` needs the coordinates of every pixel; p-values are classical",)
         return ()

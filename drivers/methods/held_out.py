@@ -14,11 +14,10 @@ from drivers.methods.neighbours import (
     Folds,
     SpatialFolds,
     find_neighbours,
-    lattice_of,
     reaching_as_far,
     spatial_folds,
 )
-from drivers.methods.positions import Positions
+from drivers.methods.positions import Positions, lattice_of
 from drivers.progress import Parts
 from drivers.stats.knndm import Knndm, knndm_folds
 

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers.methods.driver_sample import DriverSample
-from drivers.methods.positions import Positions
+from drivers.methods.positions import lattice_of
 from drivers.stats.binning import Codes
 from drivers.stats.blocks import MOST_BLOCKS, block_folds, block_grid, block_side, square_blocks
 from drivers.stats.correlogram import INDEPENDENT, Correlogram, fit_correlogram
-from drivers.stats.lattice import Lattice, make_lattice
+from drivers.stats.lattice import Lattice
 from drivers.stats.sandwich import border_weights
 from drivers.stats.surrogates import class_covariance, surrogate_fields
 
@@ -62,13 +62,6 @@ def find_neighbours(sample: DriverSample, *, correlated: bool = True) -> Neighbo
     if lattice.shape == (1, 1):  # one place for all pixels says nothing about neighbours
         return Neighbours(None, INDEPENDENT)
     return Neighbours(lattice, fit_correlogram(sample.response, lattice) if correlated else INDEPENDENT)
-
-
-def lattice_of(at: Positions) -> Lattice:
-    """The grid that pixels lie on."""
-    # A cell size in degrees says nothing in km; the coordinates themselves show the grid.
-    size = None if at.geographic else at.cell_size
-    return make_lattice(at.easting, at.northing, geographic=at.geographic, cell_size=size)
 
 
 def reaching_as_far(neighbours: Neighbours, rows: Rows, residuals: Array) -> Neighbours:

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers.methods.sample import Sample
-from drivers.methods.slope_errors import log_p_or_nan, quantile
 from drivers.methods.vicinity import Equation
-from drivers.stats.dsep import partial_intervals, partial_tests
+from drivers.stats.dsep import df_of_equal_width, partial_intervals, partial_tests
+from drivers.stats.tails import log_p_t_or_nan
 
 Array = NDArray[np.float64]
 
@@ -40,19 +40,17 @@ def partial_numbers(
         free = np.array([c.df[0] - taken for c in counted])
         found = [near.sandwich(*test) for test in tests]
         own = np.array([(s.coefficients[0] / s.std_error[0], s.df[0]) for s in found]).reshape(-1, 2).T
-        log_p_block = log_p_or_nan(own[0], own[1])
+        log_p_block = log_p_t_or_nan(own[0], own[1])
     log_p, statistic, used = classical.log_p, classical.statistic, df
     if near is not None and sample.errors == "effective":
         # The slope's t, its error √(n / n_effective) times as large.
         statistic, used = classical.statistic * np.sqrt(n_effective / sample.n), free
-        log_p = log_p_or_nan(statistic, used)
+        log_p = log_p_t_or_nan(statistic, used)
     room = used
     if near is not None and sample.errors == "block":
         statistic, used = own
         log_p = log_p_block
-        # As many pixels as would give an interval of this width, were they independent.
-        with np.errstate(divide="ignore", invalid="ignore"):
-            room = df * (statistic / classical.statistic * quantile(np.full(1, np.inf)) / quantile(used)) ** 2
+        room = df_of_equal_width(df, classical.statistic, statistic, used)
     with np.errstate(invalid="ignore"):
         ranges = partial_intervals(r, np.where(room > 1.0, room, np.nan), bound)
     return np.column_stack(

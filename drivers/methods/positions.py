@@ -1,4 +1,4 @@
-"""Where pixels lie: coordinates of some rows of a table."""
+"""Where pixels lie: coordinates of some rows of a table, and the grid they make."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers.errors import Fault, TableError
+from drivers.stats.lattice import Lattice, make_lattice
 from drivers.table import PixelTable
 
 Array = NDArray[np.float64]
@@ -34,6 +35,13 @@ def positions_of(table: PixelTable, rows: NDArray[np.intp]) -> Positions | None:
     if np.isnan(easting).any() or np.isnan(northing).any():
         return None
     return Positions(easting, northing, table.geographic, table.cell_size)
+
+
+def lattice_of(at: Positions) -> Lattice:
+    """The grid that pixels lie on."""
+    # A cell size in degrees says nothing in km; the coordinates themselves show the grid.
+    size = None if at.geographic else at.cell_size
+    return make_lattice(at.easting, at.northing, geographic=at.geographic, cell_size=size)
 
 
 def check_positions(table: PixelTable) -> None:

@@ -13,8 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers.methods.neighbours import lattice_of
-from drivers.methods.positions import Positions
+from drivers.methods.positions import Positions, lattice_of
 from drivers.stats.block_bootstrap import resample_counts
 from drivers.stats.block_moments import BlockMoments
 from drivers.stats.blocks import FEWEST_BLOCKS, MOST_BLOCKS, BlockGrid, block_grid

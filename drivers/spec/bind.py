@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from drivers.errors import Fault, SpecError
 from drivers.spec.bind_drivers import bind_drivers
+from drivers.spec.bind_latent import bind_latent
 from drivers.spec.bind_paths import bind_paths
 from drivers.spec.bound import BoundModel
 from drivers.spec.model import ModelFile
@@ -42,10 +45,17 @@ def bind(model: ModelFile, vocabulary: Vocabulary) -> BoundModel:
 def bind_model(model: ModelFile, vocabulary: Vocabulary, faults: list[Fault]) -> BoundModel | None:
     """As `bind`, but what is wrong is added to `faults`; None when anything is."""
     own: list[Fault] = []
-    bind_one = bind_paths if model.method == "psem" else bind_drivers
-    bound = bind_one(model, vocabulary, own)
+    bound = _BINDERS[model.method](model, vocabulary, own)
     faults.extend(sorted(own, key=place_order))
     return bound
+
+
+_BINDERS: dict[str, Callable[[ModelFile, Vocabulary, list[Fault]], BoundModel | None]] = {
+    "psem": bind_paths,
+    "lsem": bind_latent,
+    "brt": bind_drivers,
+    "geodetector": bind_drivers,
+}
 
 
 def place_order(fault: Fault) -> tuple[int, int]:

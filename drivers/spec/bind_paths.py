@@ -115,7 +115,7 @@ class _Binder:
 
     def _latent(self, line: ParsedEquation) -> None:
         self._fault(
-            "`=~` (a latent variable) belongs to method `lsem`, which is not in this version of ecodrivers",
+            "`=~` (a latent variable) belongs to method `lsem`",
             line.operator_span,
             "`<~` makes a composite of measured variables",
         )

@@ -9,13 +9,14 @@ arithmetic.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from drivers.errors import Fault
 from drivers.spec.canonical import names_in
 from drivers.spec.functions import binary, read_operand
+from drivers.spec.statements import statements
 from drivers.spec.terms import Call, Expression, Name, Number, Operation, Span
 from drivers.spec.tokens import Cursor, Language, Locate, Refused, Token
 
@@ -75,7 +76,7 @@ def parse_formula(text: str, locate: Locate, faults: list[Fault]) -> tuple[Parse
     """
     equations: list[ParsedEquation] = []
     before = len(faults)
-    for tokens in _statements(list(_LANGUAGE.tokens(text))):
+    for tokens in statements(list(_LANGUAGE.tokens(text)), _EQUATION, _CONTINUES):
         try:
             equations.append(_Parser(text, tokens).equation())
         except Refused as refused:
@@ -85,45 +86,6 @@ def parse_formula(text: str, locate: Locate, faults: list[Fault]) -> tuple[Parse
             Fault("the formula is empty", locate(Span(0, 0)), "write equations such as `y ~ x1 + x2`")
         )
     return tuple(equations)
-
-
-def _statements(tokens: Sequence[Token]) -> Iterator[list[Token]]:
-    """The tokens of one equation after the other."""
-    lines: list[list[Token]] = [[]]
-    ends: list[bool] = []  # whether the break after a line is a `;`
-    for token in tokens:
-        if token.kind == "newline" or (token.text == ";" and token.kind == "operator"):
-            lines.append([])
-            ends.append(token.text == ";")
-        else:
-            lines[-1].append(token)
-    statement: list[Token] = []
-    depth, closed = 0, False
-    for line, ended in zip(lines, [*ends, True], strict=True):
-        if line and statement and (closed or not _goes_on(statement, line, depth)):
-            yield statement
-            statement, depth = [], 0
-        if line:
-            closed = False
-        statement.extend(line)
-        depth += sum((t.text == "(") - (t.text == ")") for t in line if t.kind == "operator")
-        closed = closed or ended
-    if statement:
-        yield statement
-
-
-def _goes_on(statement: Sequence[Token], line: Sequence[Token], depth: int) -> bool:
-    """Whether a line belongs to the equation before it."""
-
-    def continues(token: Token) -> bool:
-        return token.kind == "operator" and token.text in _CONTINUES
-
-    if continues(line[0]):
-        return True
-    # A line with its own `~` is an equation, even after a parenthesis that was never closed.
-    if any(t.kind == "operator" and t.text in _EQUATION for t in line):
-        return False
-    return depth > 0 or continues(statement[-1])
 
 
 class _Parser:
@@ -153,7 +115,7 @@ class _Parser:
         self._operator = sign.text
         if sign.text == ":=":
             raise Refused(
-                "`:=` (a defined parameter) is not part of a psem formula",
+                "`:=` (a defined parameter) belongs to method `lsem`",
                 sign.span,
                 "direct, indirect and total effects are always in effects.csv",
             )

@@ -30,12 +30,18 @@ class Lookup:
     """The names of one model in one vocabulary; what is wrong is added to the faults, once per name."""
 
     def __init__(
-        self, model: ModelFile, vocabulary: Vocabulary, composites: Collection[str], faults: list[Fault]
+        self,
+        model: ModelFile,
+        vocabulary: Vocabulary,
+        composites: Collection[str],
+        faults: list[Fault],
+        sign: str = "<~",
     ) -> None:
         self._model = model
         self._vocabulary = vocabulary
         self._composites = composites
         self._faults = faults
+        self._sign = sign
         self._unknown: set[str] = set()
         self.misses = 0
         """How often a name could not be resolved, reported again or not."""
@@ -87,7 +93,7 @@ class Lookup:
             return True
         if self._vocabulary.members(name.text) is not None:
             message = f"`{name.text}` is a driver group, not a column"
-            hint = f"make it one variable with `{name.text} <~ {name.text}`"
+            hint = f"make it one variable with `{name.text} {self._sign} {name.text}`"
             self.fault(message, name.span, hint)
         else:
             self._report_unknown(name)

@@ -11,17 +11,16 @@ from drivers.errors import Fault, Place, SpecError, propose
 from drivers.spec.bound import Family, TreeFamily
 from drivers.spec.document import Document, load_document
 from drivers.spec.formula import ParsedEquation, parse_formula
+from drivers.spec.latent_formula import LatentFormula, parse_latent
+from drivers.spec.lsem_options import LsemOptions
 from drivers.spec.options import BrtOptions, GeodetectorOptions, Options, PsemOptions
 from drivers.spec.places import KeyPath, Places, TextPlaces
-from drivers.spec.shapes import MODELS, BrtModel, GeodetectorModel, PsemModel
+from drivers.spec.shapes import MODELS, AnyModel, BrtModel, GeodetectorModel, LsemModel, PsemModel
 from drivers.spec.terms import Span
 from drivers.spec.validation import validate
 
-METHODS = ("psem", "lsem", "brt", "geodetector")
-"""Every method of the design."""
-
-BUILT = tuple(MODELS)
-"""The methods of this version."""
+METHODS = tuple(MODELS)
+"""Every method."""
 
 Families = Family | TreeFamily | Mapping[str, Family]
 How = Literal["regression", "pc1", "equal", "fixed"]
@@ -40,9 +39,12 @@ class ModelFile:
     formula: str
     """The text of the formula."""
     equations: tuple[ParsedEquation, ...]
+    """Those of psem, brt and geodetector."""
     options: Options
     """Those of the method, such as `PsemOptions`."""
     places: Places = field(repr=False, compare=False)
+    latent: LatentFormula = field(default_factory=LatentFormula)
+    """lsem only: the lines of its formula."""
     family: Families = "gaussian"
     """psem and brt: one family for all equations; psem only: families by response."""
     composite: Composites = "regression"
@@ -143,18 +145,23 @@ def _model(
 ) -> ModelFile | None:
     before = len(faults)
     method = content.get("method")
-    if isinstance(method, str) and method not in BUILT:
-        faults.append(_method_fault(method, places))
+    if isinstance(method, str) and method not in METHODS:
+        message = f"`{method}` is not a method"
+        faults.append(Fault(message, places.value(("method",)), propose(method, METHODS)))
         return None
     kind = method if isinstance(method, str) else "psem"
     shape, unsound = validate(MODELS[kind], content, places, faults, {"method": kind, "formula": ""})
     equations: tuple[ParsedEquation, ...] = ()
+    latent = LatentFormula()
     if "formula" not in unsound:
 
         def locate(span: Span) -> Place:
             return places.inside(("formula",), span)
 
-        equations = parse_formula(shape.formula, locate, faults)
+        if isinstance(shape, LsemModel):
+            latent = parse_latent(shape.formula, locate, faults)
+        else:
+            equations = parse_formula(shape.formula, locate, faults)
     model = ModelFile(
         name,
         path,
@@ -164,6 +171,7 @@ def _model(
         equations,
         _options(shape),
         places,
+        latent,
     )
     if isinstance(shape, PsemModel):
         model = _with_paths(model, shape, faults)
@@ -172,13 +180,15 @@ def _model(
     return replace(model, whole=len(faults) == before)
 
 
-def _options(shape: PsemModel | GeodetectorModel | BrtModel) -> Options:
+def _options(shape: AnyModel) -> Options:
     """The options as methods get them: checked, without what only a file has."""
     given = shape.options.model_dump(exclude_unset=True)
     if isinstance(shape, GeodetectorModel):
         return GeodetectorOptions.model_validate(given)
     if isinstance(shape, BrtModel):
         return BrtOptions.model_validate(given)
+    if isinstance(shape, LsemModel):
+        return LsemOptions.model_validate(given)
     return PsemOptions.model_validate({k: v for k, v in given.items() if k not in ("family", "composite")})
 
 
@@ -204,13 +214,6 @@ def _once(key: str, shape: PsemModel, places: Places, faults: list[Fault]) -> Ke
         message = f"`{key}` is given twice: at the top and inside `options`"
         faults.append(Fault(message, places.key(inner), "keep one of them"))
     return inner
-
-
-def _method_fault(method: str, places: Places) -> Fault:
-    if method in METHODS:
-        message = f"method `{method}` is not in this version of ecodrivers; it has: {', '.join(BUILT)}"
-        return Fault(message, places.value(("method",)))
-    return Fault(f"`{method}` is not a method", places.value(("method",)), propose(method, BUILT))
 
 
 def _plain(value: object) -> object:

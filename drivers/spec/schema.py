@@ -12,14 +12,14 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
-from drivers.spec.shapes import BrtModel, GeodetectorModel, PsemModel, StudyShape
+from drivers.spec.shapes import AnyModel, StudyShape
 from drivers.spec.table_shapes import TableDocument
 
-AnyModel = Annotated[PsemModel | GeodetectorModel | BrtModel, Field(discriminator="method")]
+ModelDocument = Annotated[AnyModel, Field(discriminator="method")]
 """A model file of any method; the key `method` says which."""
 
 SCHEMAS: dict[str, tuple[str, Any]] = {
-    "model.schema.json": ("An ecodrivers model file", AnyModel),
+    "model.schema.json": ("An ecodrivers model file", ModelDocument),
     "study.schema.json": ("An ecodrivers study spec", StudyShape),
     "table.schema.json": ("An ecodrivers table spec", TableDocument),
 }

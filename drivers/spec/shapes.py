@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from drivers.spec.bound import Family, TreeFamily
 from drivers.spec.change_shapes import ChangeShape, Year
+from drivers.spec.lsem_options import LsemOptions
 from drivers.spec.options import BrtOptions, GeodetectorOptions, PsemOptions
 
 DEMO_PIXELS = 40_000
@@ -193,12 +194,33 @@ class BrtModel(ModelShape):
     options: BrtModelOptions = Field(default_factory=BrtModelOptions, description="Options of the method.")
 
 
-MODELS: dict[str, type[PsemModel] | type[GeodetectorModel] | type[BrtModel]] = {
+class LsemModelOptions(LsemOptions):
+    """The options of an lsem model as its file may give them."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class LsemModel(ModelShape):
+    """A covariance SEM with latent variables: what is assumed, in lavaan's words."""
+
+    method: Literal["lsem"] = Field(description="How the model is fitted: lsem is SEM of covariances.")
+    formula: str = Field(
+        description="lavaan's syntax, one line each: `soil =~ SOM + TN` latent variable, `NEP ~ a*soil` "
+        "regression, `~~` covariance, `~ 1` intercept, `ab := a*b` defined parameter; `a*x` label, `1*x` "
+        "fixed value; functions of one variable as in `log1p(GDP)`."
+    )
+    options: LsemModelOptions = Field(default_factory=LsemModelOptions, description="Options of the method.")
+
+
+AnyModel = PsemModel | LsemModel | GeodetectorModel | BrtModel
+
+MODELS: dict[str, type[AnyModel]] = {
     "psem": PsemModel,
+    "lsem": LsemModel,
     "geodetector": GeodetectorModel,
     "brt": BrtModel,
 }
-"""The methods of this version -> the shape of their model files."""
+"""The methods -> the shape of their model files."""
 
 
 class TableShape(Shape):
@@ -206,7 +228,9 @@ class TableShape(Shape):
 
     path: Name | None = Field(None, description="Parquet, CSV, Feather or GeoParquet, relative to this file.")
     simulate: Name | None = Field(None, description="A planted world with known causes, such as horqin.")
-    spec: Name | None = Field(None, description="A table spec (rasters to pixels); not in this version.")
+    spec: Name | None = Field(
+        None, description="A table spec, NAME.table.yaml: rasters become the table when it is not there yet."
+    )
     pixels: int | None = Field(None, ge=1, le=MAX_SIMULATED, description="Pixels of a simulated table.")
     seed: int | None = Field(None, ge=0, description="Seed of a simulated table; by default the study's.")
 

@@ -19,6 +19,7 @@ from drivers.spec.roles import Roles, Variable, read_roles
 from drivers.spec.series import Series, read_series
 from drivers.spec.shapes import DEMO_PIXELS, StudyShape, TableShape
 from drivers.spec.strata import ConditionFamily, LevelFamily, read_over, read_strata
+from drivers.spec.table_spec import TableSpec, read_table_spec
 from drivers.spec.validation import validate
 from drivers.spec.vocabulary import Vocabulary
 
@@ -27,9 +28,9 @@ from drivers.spec.vocabulary import Vocabulary
 class TableSource:
     """Where the pixel table comes from."""
 
-    kind: Literal["path", "simulate"]
+    kind: Literal["path", "simulate", "spec"]
     path: Path | None
-    """The file, relative to the working directory or absolute; for `path` only."""
+    """The file, relative to the working directory or absolute; None for `simulate`."""
     simulate: str
     """The planted world; for `simulate` only."""
     pixels: int
@@ -37,6 +38,8 @@ class TableSource:
     """The world's own seed; None for the study's."""
     place: Place = field(compare=False)
     """Where the spec says so, for faults of the table."""
+    spec: TableSpec | None = None
+    """How to make the file from rasters; for `spec` only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,24 +197,44 @@ class _Reader:
         at: KeyPath = ("table",)
         sources = [name for name in ("path", "simulate", "spec") if getattr(table, name) is not None]
         if sound and not sources:
-            self._fault("`table` names no table", self.places.key(at), "write `path:` or `simulate:`")
+            hint = "write `path:`, `spec:` or `simulate:`"
+            self._fault("`table` names no table", self.places.key(at), hint)
         if sound and len(sources) > 1:
             self._fault(f"`table` has both `{sources[0]}` and `{sources[1]}`", self.places.key(at))
-        elif sound and table.spec is not None:
-            message = "rasters to pixels is not in this version of ecodrivers"
-            self._fault(message, self.places.key((*at, "spec")), "give a pixel table with `path:`")
         for key in ("pixels", "seed"):
             if sound and getattr(table, key) is not None and table.simulate is None and sources:
                 self._fault(f"`{key}` is only for a simulated table", self.places.key((*at, key)))
-        simulated = table.simulate is not None
+        kind: Literal["path", "simulate", "spec"] = "path"
+        path = None if table.path is None else Path(os.path.normpath(self.folder / table.path))
+        made = None
+        if table.simulate is not None:
+            kind = "simulate"
+        elif table.spec is not None and sound and len(sources) == 1:
+            kind, made = "spec", self._table_spec(table.spec, self.places.value((*at, "spec")))
+            path = None if made is None else made.output
         return TableSource(
-            "simulate" if simulated else "path",
-            None if table.path is None else Path(os.path.normpath(self.folder / table.path)),
+            kind,
+            path,
             table.simulate or "",
             table.pixels or DEMO_PIXELS,
             table.seed,
             self.places.value((*at, sources[0])) if sources else self.places.key(at),
+            made,
         )
+
+    def _table_spec(self, text: str, place: Place) -> TableSpec | None:
+        """The spec of a table to be made from rasters; its faults stand with those of the models."""
+        path = Path(os.path.normpath(self.folder / text))
+        if not _is_file(path):
+            there = sorted(found.name for found in path.parent.glob("*.table.y*ml"))
+            hint = propose(path.name, there) if there else "the path is relative to this file"
+            self._fault(f"there is no table spec `{text}`", place, hint)
+            return None
+        try:
+            return read_table_spec(path)
+        except SpecError as error:
+            self.model_faults.extend(error.faults)
+            return None
 
     def _pixel(self, study: StudyShape) -> Pixel | None:
         pixel = study.pixel

@@ -119,6 +119,17 @@ def read_table_spec(path: str | Path) -> TableSpec:
     return _Reader(Path(path)).read()
 
 
+def is_table_spec(path: Path) -> bool:
+    """Whether a file is a table spec: it says so by its name, or by its keys."""
+    if path.name.endswith((".table.yaml", ".table.yml")):
+        return True
+    try:
+        content = load_document(path, []).content
+    except SpecError:  # whoever reads it says what is wrong with it
+        return False
+    return isinstance(content, dict) and "study" not in content and {"grid", "layers"} <= content.keys()
+
+
 class _Reader:
     """Reads one table spec; gathers its faults."""
 

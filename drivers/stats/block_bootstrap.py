@@ -36,7 +36,7 @@ STEP = 1e-4
 """Change of a block's weight in a numerical derivative: what it leaves out is about its square, and rounding
 about 1e-16 / 1e-4; both are far below any standard error."""
 
-Kind = Literal["percentile", "bc", "expanded"]
+Kind = Literal["percentile", "expanded"]
 """Intervals from draws, see `intervals`."""
 
 
@@ -336,7 +336,7 @@ def intervals(
     Parameters
     ----------
     found : draws
-    kind : `percentile`; `bc`, bias-corrected; `expanded`, percentile limits widened as few blocks ask for
+    kind : `percentile`; `expanded`, percentile limits widened as few blocks ask for
     level : two-sided
     df : degrees of freedom for `expanded`: blocks less one, or `small_sample(...).df`
 
@@ -347,10 +347,10 @@ def intervals(
 
     Notes
     -----
-    `bc`: the draws at Φ(2 z0 + z), z0 = Φ⁻¹ of the share of draws below the original, half of the ties (Efron
-    1981, doi:10.2307/3314608). `expanded`: for the level's tail that of Φ(√((df + 1) / df) t) (Hesterberg
-    2015, doi:10.1080/00031305.2015.1089789; his n is df + 1). Draw number (B + 1) p is the limit at p, or
-    what lies between two. Measured with 16 to 64 blocks: `expanded` covers best, `bc` less than `percentile`.
+    `expanded`: for the level's tail that of Φ(√((df + 1) / df) t) (Hesterberg 2015,
+    doi:10.1080/00031305.2015.1089789; his n is df + 1). Draw number (B + 1) p is the limit at p, or what lies
+    between two. Measured with 16 to 64 blocks: `expanded` covers best, bias-corrected limits (Efron 1981,
+    doi:10.2307/3314608) less than `percentile`.
     """
     if not 0.0 < level < 1.0:
         raise ValueError(f"the level of an interval is between 0 and 1, not {level:g}")
@@ -360,11 +360,6 @@ def intervals(
         if df is None:
             raise ValueError("an expanded interval needs degrees of freedom")
         tails = _expanded(tails, np.asarray(df, dtype=np.float64))
-    if kind == "bc":
-        known = np.maximum(np.isfinite(estimates).sum(axis=0), 1)
-        with np.errstate(invalid="ignore"):
-            below = (estimates < found.original).sum(axis=0) + 0.5 * (estimates == found.original).sum(axis=0)
-            tails = special.ndtr(2.0 * special.ndtri(below / known) + special.ndtri(tails))
     limits = _quantiles(estimates, np.broadcast_to(tails, (2, m)))
     return Intervals(limits[0], limits[1])
 

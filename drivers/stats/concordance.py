@@ -1,4 +1,4 @@
-"""Agreement of ranks: of several rankings, and of two."""
+"""Agreement of several rankings of the same items."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from drivers.stats.tails import log_p_chi2, log_p_t
+from drivers.stats.tails import log_p_chi2
 
 Array = NDArray[np.float64]
 
@@ -107,39 +107,3 @@ def concordance_interval(scores: Array, draws: Array, level: float = 0.95) -> Co
     tails = np.array([(1.0 - level) / 2.0, (1.0 + level) / 2.0])
     low, high = np.quantile(known, tails, method="weibull") if len(known) else (np.nan, np.nan)
     return ConcordanceInterval(float(kendalls_w(scores).w), float(low), float(high), len(w) - len(known))
-
-
-@dataclass(frozen=True, slots=True)
-class RankCorrelation:
-    """Spearman's rho with its t test; arrays of one shape."""
-
-    rho: Array
-    statistic: Array
-    df: int
-    log_p: Array
-
-
-def rank_correlation(first: Array, second: Array) -> RankCorrelation:
-    """Spearman's rank correlation over the last axis, ties at their mean rank; shapes (..., n).
-
-    Notes
-    -----
-    t = rho √((n - 2) / (1 - rho²)) on n - 2 df (Kendall, Kendall & Smith 1939,
-    doi:10.1093/biomet/30.3-4.251), rough for fewer than 10. NaN where a value is missing or all are ties.
-
-    Examples
-    --------
-    >>> round(float(rank_correlation(np.array([1.0, 2, 3, 4]), np.array([1.0, 3, 2, 9])).rho), 12)
-    0.8
-    """
-    n = first.shape[-1]
-    a, b = (stats.rankdata(v, axis=-1, nan_policy="propagate") - (n + 1) / 2.0 for v in (first, second))
-    with np.errstate(all="ignore"):
-        rho = np.asarray((a * b).sum(axis=-1) / np.sqrt((a**2).sum(axis=-1) * (b**2).sum(axis=-1)))
-        rho = np.clip(rho, -1.0, 1.0)
-        statistic = np.asarray(rho * np.sqrt((n - 2.0) / (1.0 - rho**2)))
-    log_p = np.full(rho.shape, np.nan)
-    known = ~np.isnan(statistic)
-    if n > 2:
-        log_p[known] = log_p_t(statistic[known], n - 2.0)
-    return RankCorrelation(rho, statistic, n - 2, log_p)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from drivers.stats.tails import log_p_chi2, log_p_f, log_p_t
+from drivers.stats.tails import log_p_chi2, log_p_f, log_p_t_or_nan
 
 Array = NDArray[np.float64]
 
@@ -39,22 +39,19 @@ def wald_differences(
     second_variance: ArrayLike,
     first_df: ArrayLike = np.inf,
     second_df: ArrayLike = np.inf,
-    covariance: ArrayLike = 0.0,
 ) -> Differences:
-    """Wald tests that two estimates are equal; arguments broadcast against each other.
+    """Wald tests that two independent estimates are equal; arguments broadcast against each other.
 
     Parameters
     ----------
     first, second : estimates
     first_variance, second_variance : their squared standard errors
     first_df, second_df : their degrees of freedom, infinite for z
-    covariance : between them, nil for strata with no pixel and no block in common (`shared_covariance`)
 
     Notes
     -----
-    t = (a - b) / √(v_a + v_b - 2c), on (v_a + v_b)² / (v_a²/df_a + v_b²/df_b) degrees of freedom
-    (Satterthwaite 1946, doi:10.2307/3002019; Welch 1947, doi:10.1093/biomet/34.1-2.28). With a covariance,
-    whose part in the df is not known, on the smaller of the two df.
+    t = (a - b) / √(v_a + v_b), on (v_a + v_b)² / (v_a²/df_a + v_b²/df_b) degrees of freedom (Satterthwaite
+    1946, doi:10.2307/3002019; Welch 1947, doi:10.1093/biomet/34.1-2.28).
 
     Examples
     --------
@@ -62,58 +59,21 @@ def wald_differences(
     >>> round(float(test.statistic), 6), round(float(test.df), 6), round(float(np.exp(test.log_p)), 6)
     (2.0, 49.591837, 0.050992)
     """
-    a, b, va, vb, fa, fb, c = np.broadcast_arrays(
+    a, b, va, vb, fa, fb = np.broadcast_arrays(
         *(
             np.asarray(v, dtype=np.float64)
-            for v in (first, second, first_variance, second_variance, first_df, second_df, covariance)
+            for v in (first, second, first_variance, second_variance, first_df, second_df)
         )
     )
-    variance = va + vb - 2.0 * c
+    variance = va + vb
     with np.errstate(all="ignore"):
         # Shares of the variance, not variances: squares of 1e-200 would be nil.
-        total = va + vb
-        df = 1.0 / ((va / total) ** 2 / fa + (vb / total) ** 2 / fb)
-        df = np.where(c == 0.0, df, np.minimum(fa, fb))
-        error = np.where(variance > 0, np.sqrt(np.abs(variance)), np.nan)
+        df = 1.0 / ((va / variance) ** 2 / fa + (vb / variance) ** 2 / fb)
+        error = np.where(variance > 0, np.sqrt(variance), np.nan)
         statistic = (a - b) / error
-    return Differences(np.asarray(a - b), error, statistic, df, _log_p_t(statistic, df))
-
-
-def _log_p_t(statistic: Array, df: Array) -> Array:
-    """As `log_p_t`, NaN where either is."""
-    known = np.isfinite(statistic) & (df > 0)
-    found = np.full(statistic.shape, np.nan)
-    found[known] = log_p_t(statistic[known], df[known])
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class Pairs:
-    """All pairs of k strata: first and second of each, shape (pairs,), and tests of shape (pairs, m)."""
-
-    first: NDArray[np.intp]
-    second: NDArray[np.intp]
-    tests: Differences
-
-
-def pairwise_differences(estimates: Array, variances: Array, df: Array | float = np.inf) -> Pairs:
-    """Wald tests of m estimates between all pairs of k independent strata.
-
-    Parameters
-    ----------
-    estimates, variances : shape (k, m); NaN where a stratum has none
-    df : degrees of freedom, broadcast to (k, m)
-
-    Examples
-    --------
-    >>> pairs = pairwise_differences(np.array([[1.0], [0.4], [0.1]]), np.full((3, 1), 0.04))
-    >>> pairs.first.tolist(), pairs.second.tolist(), pairs.tests.estimate[:, 0].round(12).tolist()
-    ([0, 0, 1], [1, 2, 2], [0.6, 0.9, 0.3])
-    """
-    i, j = np.triu_indices(len(estimates), 1)
-    free = np.broadcast_to(np.asarray(df, dtype=np.float64), estimates.shape)
-    tests = wald_differences(estimates[i], estimates[j], variances[i], variances[j], free[i], free[j])
-    return Pairs(i, j, tests)
+    # An overflow has no size that could be tested.
+    log_p = log_p_t_or_nan(np.where(np.isinf(statistic), np.nan, statistic), df)
+    return Differences(np.asarray(a - b), error, np.asarray(statistic), np.asarray(df), log_p)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,47 +144,12 @@ def omnibus_test(estimates: Array, variances: Array, df: Array | float = np.inf)
     return Omnibus(pooled, statistic, k - 1.0, residual, log_p)
 
 
-def shared_covariance(
-    first: Array,
-    first_labels: NDArray[np.integer],
-    second: Array,
-    second_labels: NDArray[np.integer],
-    borders: Array | None = None,
-) -> Array:
-    """Covariance between estimates of two strata that lie in the same blocks, shape (E, F).
-
-    Parameters
-    ----------
-    first, second : what each block adds to the errors (`Sandwich.influence`), shapes (G, E) and (H, F)
-    first_labels, second_labels : their blocks, each once, shapes (G,) and (H,)
-    borders : what neighbouring blocks share counts too: weights of all N blocks by label, shape (N, N)
-
-    Notes
-    -----
-    Σ over shared blocks of ψ_g φ_g'. Classes of land use interleave, so neighbours of both share their
-    errors; without this term the variance of a difference between them is off. Nil where no block is shared.
-    With borders K, Σ_gh K_gh ψ_g φ_h', as each stratum's own variance has K[labels][:, labels].
-
-    Examples
-    --------
-    >>> first, second = np.array([[1.0], [2.0]]), np.array([[4.0]])
-    >>> shared_covariance(first, np.array([3, 5]), second, np.array([5])).tolist()
-    [[8.0]]
-    """
-    if borders is not None:
-        return np.asarray(first.T @ borders[first_labels[:, None], second_labels] @ second)
-    _, a, b = np.intersect1d(first_labels, second_labels, assume_unique=True, return_indices=True)
-    return np.asarray(first[a].T @ second[b])
-
-
-def benjamini_hochberg(log_p: ArrayLike, *, any_dependence: bool = False) -> Array:
+def benjamini_hochberg(log_p: ArrayLike) -> Array:
     """ln of p-values adjusted for the false discovery rate; same shape, NaN stays NaN and counts for nothing.
 
     Parameters
     ----------
     log_p : ln of the p-values of one family of tests
-    any_dependence : for tests that depend on each other in any way (Benjamini & Yekutieli 2001,
-        doi:10.1214/aos/1013699998), larger by Σ 1/i
 
     Notes
     -----
@@ -245,7 +170,5 @@ def benjamini_hochberg(log_p: ArrayLike, *, any_dependence: bool = False) -> Arr
         order = known[np.argsort(flat[known], kind="stable")]
         place = np.arange(1, m + 1)
         raised = flat[order] + np.log(m / place)
-        if any_dependence:
-            raised = raised + np.log((1.0 / place).sum())
         found[order] = np.minimum(np.minimum.accumulate(raised[::-1])[::-1], 0.0)
     return found.reshape(given.shape)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special
 
-from drivers.stats.tails import log_p_t
+from drivers.stats.tails import log_p_t, t_quantile
 
 Array = NDArray[np.float64]
 
@@ -116,6 +116,29 @@ def partial_intervals(r: Array, df: Array, bound: float) -> PartialIntervals:
         below = special.ndtr((z - np.arctanh(bound)) / se)
         above = special.ndtr(-(z + np.arctanh(bound)) / se)
     return PartialIntervals(np.tanh(z - half), np.tanh(z + half), np.maximum(below, above))
+
+
+def df_of_equal_width(df: Array, classical: Array, statistic: Array, own_df: Array) -> Array:
+    """Degrees of freedom that independent pixels with an interval of the same width have; shape (claims,).
+
+    Parameters
+    ----------
+    df, classical : residual degrees of freedom and t as if pixels were independent
+    statistic, own_df : the t of errors of another kind, and its degrees of freedom
+
+    Notes
+    -----
+    Errors that are classical / statistic times as large, with the quantile q(own_df) of t instead of q(∞),
+    make an interval as wide as that of df (statistic / classical · q(∞) / q(own_df))² independent pixels.
+
+    Examples
+    --------
+    >>> df_of_equal_width(np.array([87.0]), np.array([4.0]), np.array([2.0]), np.array([12.0])).round(6)
+    array([17.600119])
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        narrower = statistic / classical * t_quantile(np.inf, CONFIDENCE) / t_quantile(own_df, CONFIDENCE)
+        return np.asarray(df * narrower**2)
 
 
 def multiple_interval(r: float, df: int, df_residual: float, bound: float) -> tuple[float, float, float]:

@@ -165,6 +165,30 @@ def least_squares(moments: Moments, response: int, predictors: Sequence[int]) ->
     )
 
 
+def standardised_error(
+    slopes: Array, std_error: Array, unit: Array, r2: float, correlation: Array, n: int
+) -> Array:
+    """Standard errors of slopes in standard deviations, which are estimated too; shape (k,).
+
+    Parameters
+    ----------
+    slopes : standardised slopes β, shape (k,)
+    std_error : of the raw slopes, shape (k,)
+    unit : s(x) / s(y), shape (k,)
+    r2 : of the equation
+    correlation : r of each column with the response, shape (k,)
+    n : number of pixels
+
+    Notes
+    -----
+    For normal columns, se² = (se(b) s(x)/s(y))² + β² (2 R² - 1 - r²) / n: the influence of a pixel on β is
+    that on b, in units, and β/2 (z_x² - z_y²) from the standard deviations (Yuan & Chan 2011,
+    doi:10.1007/s11336-011-9224-6). With one predictor it is that of a correlation, (1 - r²)²/n.
+    """
+    squared = (std_error * unit) ** 2 + slopes**2 * (2.0 * r2 - 1.0 - correlation**2) / n
+    return np.sqrt(np.maximum(squared, 0.0))
+
+
 def partial_correlations(
     moments: Moments, pairs: Sequence[tuple[int, int]], given: Sequence[Sequence[int]]
 ) -> Array:

@@ -67,7 +67,7 @@ def standardised_slope_errors(
 
     each field with its own correlogram. So how many independent pixels a standard deviation has depends on
     its own column: a smooth driver's is known badly though rough errors leave the slope well known. With
-    independent pixels this is `drivers.methods.slope_errors.standardised_error` (Yuan & Chan 2011,
+    independent pixels this is `drivers.stats.linear.standardised_error` (Yuan & Chan 2011,
     doi:10.1007/s11336-011-9224-6).
     """
     x, k, n = list(predictors), len(predictors), dependence.lagged.n

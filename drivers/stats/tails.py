@@ -1,4 +1,4 @@
-"""Logarithms of tail probabilities, exact where the probability itself underflows.
+"""Logarithms of tail probabilities, exact where the probability itself underflows; and quantiles of t.
 
 scipy's `t.logsf` and `f.logsf` are -inf beyond 1e-308; with 1e5 pixels that is the usual case, and
 Fisher's C is a sum of these logarithms.
@@ -109,3 +109,36 @@ def log_p_t(statistic: ArrayLike, df: ArrayLike) -> Array:
     normal = np.isinf(nu)
     finite = log_p_f(t**2, 1.0, np.where(normal, 1.0, nu))
     return np.where(normal, np.log(2.0) + special.log_ndtr(-np.abs(t)), finite)
+
+
+def log_p_t_or_nan(statistic: ArrayLike, df: ArrayLike) -> Array:
+    """As `log_p_t`, NaN where the statistic or its `df` is not known, or `df` is not positive.
+
+    Examples
+    --------
+    >>> log_p_t_or_nan([2.0, np.nan, 2.0, 2.0], [87.0, 87.0, np.nan, 0.0]).round(6).tolist()
+    [-3.023732, nan, nan, nan]
+    """
+    t, nu = np.broadcast_arrays(np.asarray(statistic, dtype=np.float64), np.asarray(df, dtype=np.float64))
+    known = ~np.isnan(t) & (nu > 0)
+    found = np.full(t.shape, np.nan)
+    found[known] = log_p_t(t[known], nu[known])
+    return found
+
+
+def t_quantile(df: ArrayLike, level: float) -> Array:
+    """What |t| stays below with probability `level`; of the normal where `df` is infinite, NaN where unknown.
+
+    Half the width of a confidence interval, in standard errors.
+
+    Examples
+    --------
+    >>> t_quantile([10.0, np.inf, np.nan, 0.0], 0.95).round(6).tolist()
+    [2.228139, 1.959964, nan, nan]
+    """
+    nu, upper = np.asarray(df, dtype=np.float64), 0.5 + level / 2
+    normal = np.isinf(nu)
+    with np.errstate(invalid="ignore"):
+        known = np.where(normal | ~(nu > 0), 1.0, nu)
+        found = np.where(normal, special.ndtri(upper), special.stdtrit(known, upper))
+    return np.asarray(np.where(nu > 0, found, np.nan))
