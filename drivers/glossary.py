@@ -25,7 +25,7 @@ COLUMNS: dict[str, Column] = {
         "distance possible: 1 where all methods rank it alike.",
         "1",
     ),
-    "aic": Column("Akaike's information criterion, summed over equations.", "1"),
+    "aic": Column("Akaike's information criterion, of psem summed over equations.", "1"),
     "aic_dsep": Column("Its d-sep form, C + 2K.", "1"),
     "aicc": Column("AIC corrected for small samples, summed over equations.", "1"),
     "aicc_dsep": Column("The d-sep form corrected for small samples, C + 2K n / (n - K - 1).", "1"),
@@ -46,8 +46,10 @@ COLUMNS: dict[str, Column] = {
         "degree",
     ),
     "bag_fraction": Column("Share of pixels behind each tree.", "1"),
+    "baseline_chisq": Column("χ² of the model in which nothing is related, behind cfi and tli.", "1"),
+    "baseline_df": Column("Its degrees of freedom.", "1"),
     "before": Column("Area of the class in the first year.", "area"),
-    "bic": Column("Bayesian information criterion, summed over equations.", "1"),
+    "bic": Column("Bayesian information criterion, of psem summed over equations.", "1"),
     "block_side": Column(
         "Side of the spatial blocks, in units of the coordinates (km for longitude and latitude).", "1"
     ),
@@ -62,15 +64,27 @@ COLUMNS: dict[str, Column] = {
         "1",
     ),
     "cfi": Column("Comparative fit index.", "1"),
+    "cfi_robust": Column("Comparative fit index corrected for pixels that are not normal.", "1"),
     "change": Column(
         "Change of the stratum's mean between two neighbouring years, of the pixels that have both.",
         "series",
     ),
     "chisq": Column("χ² of the model against its saturated form.", "1"),
-    "chisq_df": Column("Degrees of freedom of χ²: paths that are missing.", "1"),
-    "chisq_p": Column("p-value of χ².", "1"),
+    "chisq_df": Column("Degrees of freedom of χ²: paths that are missing, or moments less parameters.", "1"),
+    "chisq_difference": Column(
+        "χ² less that of the step before, as if pixels were normal and independent.", "1"
+    ),
+    "chisq_p": Column("p-value of χ², or of chisq_scaled where it is scaled.", "1"),
+    "chisq_p_classical": Column("p-value of χ² as if pixels were normal and independent.", "1"),
+    "chisq_scaled": Column("χ² over chisq_scaling; empty where it is not scaled.", "1"),
+    "chisq_scaling": Column(
+        "What χ² is per degree of freedom where the model holds, for what `errors` or `test` count.", "1"
+    ),
     "chosen": Column("Whether this candidate or setting is the one that the other rows use."),
-    "class": Column("A class of a driver: its number from the lowest, or the level of a categorical driver."),
+    "class": Column(
+        "A class of a driver: its number from the lowest, or the level of a categorical driver; in "
+        "transfer_classes.csv a class of the series, such as a land use."
+    ),
     "class_a": Column("The first class of a pair, as `class`."),
     "class_b": Column("The second class of a pair, as `class`."),
     "conf_high": Column("Upper end of the 95 % confidence interval of `estimate`.", "as estimate"),
@@ -78,6 +92,7 @@ COLUMNS: dict[str, Column] = {
     "delta_aicc": Column("AICc after the step minus AICc before it.", "1"),
     "delta_c": Column("Fisher's C after the step minus Fisher's C before it.", "1"),
     "delta_deviance": Column("deviance less that of the forests with all drivers.", "1"),
+    "density": Column("Density of the distribution at `x`, by a Gaussian kernel.", "per variable"),
     "deviance": Column("Mean deviance per pixel of the family, in gbm's convention.", "1"),
     "deviance_se": Column("Standard error of the mean deviance over folds.", "1"),
     "df": Column("Degrees of freedom of the test, the residual ones of an F; empty for a z test.", "1"),
@@ -95,6 +110,7 @@ COLUMNS: dict[str, Column] = {
     "driver_b": Column("The second driver of a pair."),
     "dropped": Column("Pixels of the stratum with a missing value in the response or a driver.", "rows"),
     "easting": Column("Easting (or longitude) of the centre of gravity.", "coordinates"),
+    "epc": Column("Change of the parameter that is expected when it is freed.", "as estimate"),
     "equivalence_bound": Column("|partial r| below which a missing path counts as negligible.", "1"),
     "equivalence_p": Column("p-value of the test that some claim's |partial r| reaches the bound.", "1"),
     "equivalence_verdict": Column("`equivalent`, `not equivalent` or `inconclusive`; empty without claims."),
@@ -132,6 +148,9 @@ COLUMNS: dict[str, Column] = {
     "group": Column("The driver group that a driver belongs to; empty for none."),
     "growth": Column("Growth rate of the stratum's mean: its Theil-Sen slope.", "series per year"),
     "growth_share": Column("growth over the size of the stratum's mean over years.", "1"),
+    "held_equal": Column(
+        "What is held equal over strata in this step, beside what the steps before hold; `free` for nothing."
+    ),
     "hurst": Column(
         "Mean of the pixels' Hurst exponents by rescaled range; without any memory it is about 0.6 over "
         "21 years, not 0.5.",
@@ -150,17 +169,17 @@ COLUMNS: dict[str, Column] = {
     "level": Column("A level of a categorical driver; empty for a number."),
     "linear_slope": Column("Least-squares slope of the stratum's mean over years.", "series per year"),
     "log_p": Column("Natural logarithm of p_value, exact where p_value underflows to 0.", "1"),
-    "logl": Column("Maximised log-likelihood, summed over equations.", "1"),
+    "logl": Column("Maximised log-likelihood, given the causes; of psem summed over equations.", "1"),
     "loss": Column("Area that went from the class to others.", "area"),
     "lower": Column(
         "Lower limit of a class, not in it unless it is the lowest; empty for a level.", "driver"
     ),
     "mae": Column("Mean absolute error of held-out predictions.", "response"),
-    "max": Column("Largest value of the response.", "response"),
+    "max": Column("Largest value of the response, or of the series.", "response"),
     "max_partial_r": Column("The claim with the largest |partial r|: its partial r.", "1"),
     "max_partial_r_high": Column("Upper end of that partial r's 95 % confidence interval.", "1"),
     "max_partial_r_low": Column("Lower end of that partial r's 95 % confidence interval.", "1"),
-    "mean": Column("Mean of the response.", "response"),
+    "mean": Column("Mean over pixels of the response, or of the series, each pixel alike.", "response"),
     "mean_a": Column("Mean of the response in the first class.", "response"),
     "mean_b": Column("Mean of the response in the second class.", "response"),
     "mean_falling": Column("Mean over pixels of the years that fell.", "1"),
@@ -172,25 +191,35 @@ COLUMNS: dict[str, Column] = {
         "the game of groups), `permutation` (rise of the error); of an interaction `h_statistic` or `shap` "
         "(mean |SHAP interaction|)."
     ),
+    "median": Column("Value that half of the pixels do not exceed.", "variable"),
     "message": Column("What a reader of the fit must know: why it failed, or what to be careful about."),
     "method": Column(
         "The method of a fit (`psem`, `geodetector`, `brt`); in q.csv and its kin the rule behind the breaks."
     ),
-    "min": Column("Smallest value of the response.", "response"),
+    "mi": Column("Fall of χ² that is expected when the parameter is freed, on one degree of freedom.", "1"),
+    "min": Column("Smallest value of the response, or of the series.", "response"),
     "missing": Column("Pixels left out because some year of theirs is missing.", "rows"),
     "mk_p": Column("Two-sided p-value of the Mann-Kendall test; it takes the years as independent.", "1"),
     "mk_s": Column("Mann-Kendall S: pairs of years that rise less pairs that fall.", "1"),
     "mk_tau": Column("Kendall's tau-b of the series with its years.", "1"),
     "mk_z": Column("Z of the Mann-Kendall test, corrected for ties and for continuity.", "1"),
-    "model": Column("Name of the model file."),
+    "model": Column(
+        "Name of the model file; `change` for change over years, `response` where the response alone is "
+        "described."
+    ),
     "mostly_falling": Column("Share of the area that fell in more years than it rose.", "1"),
     "mostly_rising": Column("Share of the area that rose in more years than it fell.", "1"),
-    "n": Column("Pixels: of the stratum (strata.csv), of a class, or used by the fit or number.", "rows"),
+    "n": Column(
+        "Pixels: of the stratum (strata.csv), of a class, used by the fit or number, or with a value of the "
+        "series (in that year).",
+        "rows",
+    ),
     "n_blocks": Column("Spatial blocks that hold pixels of the stratum.", "1"),
     "n_classes": Column("Number of classes.", "1"),
     "n_drivers": Column("Number of drivers.", "1"),
     "n_effective": Column("Number of independent pixels that the pixels are worth.", "rows"),
     "n_items": Column("What is ranked: how many drivers.", "1"),
+    "n_parameters": Column("Free parameters.", "1"),
     "n_raters": Column("Rankings that are compared: strata, or methods.", "1"),
     "n_strata": Column("Strata that are compared.", "1"),
     "n_test": Column("Pixels that were predicted.", "rows"),
@@ -201,13 +230,16 @@ COLUMNS: dict[str, Column] = {
     "net": Column("gain less loss.", "area"),
     "northing": Column("Northing (or latitude) of the centre of gravity.", "coordinates"),
     "note": Column("Why a row has no numbers; empty otherwise."),
+    "of_stratum": Column("The stratum whose parameter it is."),
     "offset": Column(
         "How far the centre of gravity lies from the middle of the area of the same pixels, in units as "
         "`distance`.",
         "coordinates",
     ),
     "offset_azimuth": Column("In which direction, in degrees clockwise from north.", "degree"),
-    "op": Column("`~` path, `~~` correlated errors, `<~` weight of a composite's member."),
+    "op": Column(
+        "`~` path, `~~` covariance or correlated errors, `<~` weight of a composite's member, `=~` loading, `~1` intercept, `:=` defined parameter."
+    ),
     "p_adjusted": Column(
         "p_value adjusted for the number of tests: for the false discovery rate over all tests of a kind in "
         "the study (Benjamini & Hochberg); in risk.csv for the pairs of a driver (Holm).",
@@ -238,6 +270,10 @@ COLUMNS: dict[str, Column] = {
     "pooled": Column("Mean of the strata's estimates, weighted by 1 / variance.", "as estimate"),
     "positive": Column("Share of the area with a positive correlation.", "1"),
     "q": Column("Share of the response's variance between the classes of a driver, 1 - SSW / SST.", "1"),
+    "q05": Column("Value that 5 % of the pixels do not exceed.", "variable"),
+    "q25": Column("Value that a quarter of the pixels do not exceed.", "variable"),
+    "q75": Column("Value that three quarters of the pixels do not exceed.", "variable"),
+    "q95": Column("Value that 95 % of the pixels do not exceed.", "variable"),
     "q_a": Column("q of the first driver on the pixels of the pair.", "1"),
     "q_ab": Column("q of the crossed classes of both drivers.", "1"),
     "q_adjusted": Column(
@@ -277,7 +313,13 @@ COLUMNS: dict[str, Column] = {
     ),
     "region_p": Column("Two-sided p-value of `region_r`; it takes the years as independent.", "1"),
     "region_r": Column("Correlation over years of the stratum's means of both series.", "1"),
-    "response": Column("The effect: the variable or composite on the left of an equation."),
+    "residual": Column("Correlation in the sample less the one that the model implies.", "1"),
+    "residual_z": Column(
+        "The residual covariance over its standard error; empty where there is no error.", "1"
+    ),
+    "response": Column(
+        "The effect: the variable or composite on the left of an equation; of a loading the indicator, of `:=` what is defined."
+    ),
     "rising": Column("Years in which the stratum's mean lay above that of the year before.", "1"),
     "rising_share": Column("Share of the area that rose between two years.", "1"),
     "rmse": Column("Root mean squared error of held-out predictions.", "response"),
@@ -285,12 +327,16 @@ COLUMNS: dict[str, Column] = {
         "Root mean square error of approximation: misfit per degree of freedom beyond what sampling gives.",
         "1",
     ),
+    "rmsea_high": Column("Upper end of the 90 % confidence interval of rmsea.", "1"),
+    "rmsea_low": Column("Lower end of the 90 % confidence interval of rmsea.", "1"),
+    "rmsea_p_close": Column("p-value of the test that rmsea is at most 0.05.", "1"),
+    "rmsea_robust": Column("rmsea with what alike or not normal pixels do to χ² taken out.", "1"),
     "scale": Column("Cell size as a multiple of the table's.", "1"),
     "scheme": Column(
         "How pixels were held out: `holdout`, `random` folds, folds of whole spatial `block`s, or `knndm` "
         "folds, as far from their training pixels as the map is from all of them."
     ),
-    "sd": Column("Standard deviation of the response, divisor n - 1.", "response"),
+    "sd": Column("Standard deviation over pixels, of the response or the series; divisor n - 1.", "response"),
     "selects_on_response": Column("Whether the stratum is cut on the response, which shrinks slopes."),
     "sen_intercept": Column("Level at year 0 of the line with the Theil-Sen slope.", "series"),
     "sen_slope": Column(
@@ -300,7 +346,8 @@ COLUMNS: dict[str, Column] = {
     "series": Column("The series of years, as the spec names it."),
     "share": Column(
         "Pixels of the stratum over pixels of the table; importance over its sum over drivers, or of a group "
-        "over groups.",
+        "over groups; of change the share of the stratum's area that is in the class, or passed from one "
+        "class to the other.",
         "1",
     ),
     "share_after": Column("`after` over the area with a class in both years.", "1"),
@@ -330,11 +377,14 @@ COLUMNS: dict[str, Column] = {
     "source": Column("Where a planted number comes from: `paper`, `adjusted` or `filled`."),
     "spread": Column("Standard deviation over the forests of the folds.", "as value"),
     "srmr": Column("Standardised root mean square residual.", "1"),
-    "statistic": Column("t, z or, for a categorical driver's joint row, F (χ² for a GLM).", "1"),
+    "statistic": Column(
+        "t, z or, for a categorical driver's joint row, F (χ² for a GLM); of group_ladder.csv χ².", "1"
+    ),
     "status": Column("`ok` or `failed`."),
     "stayed": Column("Area that the class held in both years.", "area"),
     "std_conf_high": Column("Upper end of the 95 % confidence interval of `std_estimate`.", "1"),
     "std_conf_low": Column("Lower end of the 95 % confidence interval of `std_estimate`.", "1"),
+    "std_epc": Column("epc in standard deviations.", "1"),
     "std_error": Column(
         "Standard error of `estimate`; of a `value`, for the pixels that were sampled.", "as estimate"
     ),
@@ -355,9 +405,12 @@ COLUMNS: dict[str, Column] = {
         "Area lost in one place and gained in another, counted in both: 2 min(gain, loss).",
         "area",
     ),
-    "term": Column("The right side: a variable, function, dummy, product, or composite."),
+    "term": Column(
+        "The right side: a variable, function, dummy, product, or composite; of a loading the latent variable, of `:=` the expression."
+    ),
     "threshold": Column("Value of the response at which pixels are cut.", "response"),
     "tli": Column("Tucker-Lewis index.", "1"),
+    "tli_robust": Column("Tucker-Lewis index corrected for pixels that are not normal.", "1"),
     "to": Column("Class in the second year."),
     "total": Column(
         "Sum over pixels of value times area; g C m-2 over km2 are tonnes of C. Empty where areas are not "
@@ -385,6 +438,7 @@ COLUMNS: dict[str, Column] = {
     "value": Column(
         "The importance, the height of a curve, or the SHAP value, in units of its measure.", "1"
     ),
+    "variable": Column("The response, or a series: of it the mean that each pixel has over its years."),
     "verdict": Column(
         "The field's rule: `accepted` if P >= 0.05 and C/df <= 2, `rejected`, `saturated` (nothing to test), "
         "or `undecided` where there are too few independent pixels for a test."
@@ -393,7 +447,7 @@ COLUMNS: dict[str, Column] = {
     "w": Column("Kendall's coefficient of concordance: 0 no agreement of ranks, 1 full agreement.", "1"),
     "w_high": Column("Upper end of its 95 % confidence interval.", "1"),
     "w_low": Column("Lower end of its 95 % confidence interval.", "1"),
-    "x": Column("A value of the driver; empty for a level.", "driver"),
+    "x": Column("A value of the driver, empty for a level; in density.csv of the variable.", "driver"),
     "year": Column("The year whose columns were used.", "1"),
     "year_from": Column("The first year.", "1"),
     "year_to": Column("The second year, or the last.", "1"),
@@ -429,8 +483,29 @@ TABLES: dict[str, tuple[str, ...]] = {
         *("equivalence_bound", "equivalence_p", "equivalence_verdict", "errors"),
         *("n_trees", "r2_holdout", "r2_random", "r2_block", "r2_gap", "applicable"),
         *("r2_knndm", "block_side", "n_blocks", "fishers_c_classical", "fishers_c_p_classical"),
+        *("n_parameters", "chisq_p_classical", "chisq_scaled", "chisq_scaling"),
+        *("baseline_chisq", "baseline_df", "rmsea_low", "rmsea_high", "rmsea_p_close"),
+        *("cfi_robust", "tli_robust", "rmsea_robust"),
     ),
     "r2": (*_MODEL, "response", "r2", "r2_conditional"),
+    "modification_indices": (*_MODEL, "response", "op", "term", "mi", "epc", "std_epc"),
+    "residual_correlations": (*_MODEL, "response", "term", "residual", "residual_z"),
+    "group_ladder": (
+        *_MODEL,
+        *(
+            "held_equal",
+            "status",
+            "chisq",
+            "chisq_df",
+            "chisq_p",
+            "chisq_difference",
+            "df",
+            "statistic",
+            "p_value",
+        ),
+        *("p_classical", "aic", "bic", "cfi", "rmsea", "srmr", "message"),
+    ),
+    "group_release": (*_MODEL, "held_equal", "of_stratum", "response", "op", "term", "mi", "p_value", "epc"),
     "effects": (
         *_MODEL,
         *("driver", "group", "response", "kind", "via"),
@@ -595,6 +670,8 @@ TABLES: dict[str, tuple[str, ...]] = {
         *("series", "n_years", "sen_slope", "sen_intercept", "linear_slope"),
         *("mk_s", "mk_z", "mk_p", "mk_tau", "trend_class", "note"),
     ),
+    "distribution": (*_MODEL, "variable", "n", "min", "q05", "q25", "median", "q75", "q95", "max"),
+    "density": (*_MODEL, "variable", "x", "density"),
     "description": (
         *_MODEL,
         *("series", "year_from", "year_to", "n_years", "n", "area", "mean", "area_mean", "sd", "min", "max"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import platform
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -15,38 +15,32 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from drivers.change import change_columns, check_change, run_change
+from drivers.change import run_change
 from drivers.compare import compare_strata
 from drivers.consensus import consensus
 from drivers.effects import effect_records
-from drivers.errors import FitError, Place
+from drivers.errors import FitError
 from drivers.forests import save_forests
 from drivers.glossary import TABLES
 from drivers.importance import importance_records
 from drivers.maps import class_maps, metres_of, write_maps
-from drivers.methods import METHODS, Result
+from drivers.methods import METHODS, Result, Together
 from drivers.methods.psem import PsemResult
 from drivers.methods.result import frame
 from drivers.multiplicity import adjust
 from drivers.pixels import pixel_frame
-from drivers.progress import Reporter, Silent
+from drivers.progress import Silent
 from drivers.report import RunTables, check_target, write_report
 from drivers.spec import BoundModel, StudySpec, read_spec
-from drivers.table import (
-    Partition,
-    PixelTable,
-    describe_strata,
-    load,
-    make_partition,
-    nodata_warnings,
-    table_columns,
-    with_means,
-)
-
-Reporting = Callable[[int], AbstractContextManager[Reporter]]
+from drivers.study_table import Reporting, load_table, ready_table, study_partition, table_warnings
+from drivers.table import Partition, PixelTable, describe_strata
+from drivers.table.distribution import distribution_rows
 
 PIXELS = "pixels.parquet"
 """Among the tables of a report: a row per pixel."""
+
+RESPONSE = "response"
+"""What stands for the model's name where the table alone is described: such rows come from no model file."""
 
 PACKAGES = ("ecodrivers", "numpy", "scipy", "pandas", "pyarrow", "statsmodels", "patsy", "xgboost", "optuna")
 """The packages whose versions can change a number in a table."""
@@ -103,6 +97,8 @@ def run(
     if out is not None:
         check_target(Path(out))
     study = spec if isinstance(spec, StudySpec) else read_spec(spec)
+    silent: Reporting = lambda _: nullcontext(Silent())  # noqa: E731
+    ready_table(study, reporting or silent)
     table = load_table(study)
     read = time.perf_counter()
     partition = study_partition(study, table)
@@ -111,7 +107,6 @@ def run(
     failures: dict[tuple[str, str], str] = {}
     warnings = table_warnings(study, table)
     wanted = asked(study, partition)
-    silent: Reporting = lambda _: nullcontext(Silent())  # noqa: E731
     pieces = sum(len(strata) for _, strata in wanted) + (study.change is not None)
     with (reporting or silent)(pieces) as reporter:
         changed = run_change(study, table, partition, reporter)
@@ -137,7 +132,13 @@ def run(
                 for name, found in records.items():
                     rows[name] += [{**key, **row} for row in found]
                 reporter.done()
+            if isinstance(fitter, Together):
+                mine = [result for (name, _), result in results.items() if name == model.name]
+                for name, together in fitter.together(mine).items():
+                    rows[name] += [{"model": model.name, **row} for row in together]
     fitted = time.perf_counter()
+    for name, of_response in _distributions(study, table, partition).items():
+        rows[name] += of_response
     tables = {"strata": _described(study, table, partition)}
     tables |= {name: frame(name, rows[name], keys=True) for name in TABLES if name in rows}
     if table.planted is not None:
@@ -204,7 +205,7 @@ def _derived(result: Result) -> dict[str, list[dict[str, Any]]]:
     return importance_records(result)
 
 
-def check(spec: str | Path) -> tuple[StudySpec, PixelTable, Partition]:
+def check(spec: str | Path | StudySpec) -> tuple[StudySpec, PixelTable, Partition]:
     """Read a spec, its models and its table, and cut the strata; fit nothing.
 
     Raises
@@ -212,96 +213,10 @@ def check(spec: str | Path) -> tuple[StudySpec, PixelTable, Partition]:
     SpecError, TableError
         With all faults.
     """
-    study = read_spec(spec)
+    study = spec if isinstance(spec, StudySpec) else read_spec(spec)
     table = load_table(study)
     partition = study_partition(study, table)
     return study, table, partition
-
-
-def load_table(study: StudySpec) -> PixelTable:
-    """The columns that a study needs, checked."""
-    variables = [*study.drivers, *study.responses]
-    needed: dict[str, Place | None] = {v.name: v.place for v in variables}
-    labels: set[str] = set()
-    yearly: dict[str, str] = {}
-    classes = {v.name for v in variables if v.categorical}
-    by_year = change_columns(study)
-    for name, place in by_year.needed.items():
-        needed.setdefault(name, place)
-    for family in study.strata:
-        for name in family.variables:
-            if name not in needed:
-                needed[name] = family.place
-                labels.add(name)
-    for model in study.models.values():
-        files = [file for file, _ in study.documents[1:] if Path(file).stem == model.name]
-        for name in (*model.labels(), *model.quantities()):
-            if name not in needed:
-                needed[name] = Place(files[0]) if files else None
-                labels |= {name} & set(model.labels())
-        for column, name in model.year_columns().items():
-            needed.setdefault(column, Place(files[0]) if files else None)
-            yearly[column] = name
-    means = _means_of_years(study)
-    for name in means:
-        del needed[name]
-    pixel = study.pixel
-    source = study.table
-    table = load(
-        source.path,
-        world=source.simulate or None,
-        pixels=source.pixels,
-        seed=study.seed if source.seed is None else source.seed,
-        needed=needed,
-        responses=[v.name for v in study.responses if v.name not in means],
-        categorical=[
-            *classes,
-            *by_year.categorical,
-            *(column for column, name in yearly.items() if name in classes),
-        ],
-        labels=labels,
-        units={**by_year.units, **{v.name: v.unit for v in variables if v.unit}},
-        easting=pixel.easting if pixel else None,
-        northing=pixel.northing if pixel else None,
-        crs=pixel.crs if pixel else None,
-        cell_size=pixel.size if pixel else None,
-        place=source.place,
-    )
-    check_change(study, table)
-    return with_means(table, means)
-
-
-def _means_of_years(study: StudySpec) -> dict[str, list[str]]:
-    """Numeric variables of `over_years` that the table has by year only, with their columns."""
-    yearly: dict[str, list[str]] = {}
-    for model in study.models.values():
-        for column, name in model.year_columns().items():
-            if column not in yearly.setdefault(name, []):
-                yearly[name].append(column)
-    if not yearly or study.table.path is None:
-        return {}
-    there = set(table_columns(study.table.path)) if study.table.path.is_file() else set(yearly)
-    classes = {v.name for v in (*study.drivers, *study.responses) if v.categorical}
-    return {name: columns for name, columns in yearly.items() if name not in there | classes}
-
-
-def table_warnings(study: StudySpec, table: PixelTable) -> list[str]:
-    """What in the table is allowed, and probably not meant."""
-    means = [
-        f"{study.documents[0][0]}: the table has `{name}` by year only; the mean of {', '.join(columns)} "
-        "stands for it"
-        for name, columns in _means_of_years(study).items()
-    ]
-    return [*means, *nodata_warnings(table, [v.name for v in (*study.drivers, *study.responses)])]
-
-
-def study_partition(study: StudySpec, table: PixelTable) -> Partition:
-    """The strata of a study, each once."""
-    overs = list(dict.fromkeys(over for request in study.fits for over in request.over))
-    if study.change is not None:
-        overs = list(dict.fromkeys((*overs, *study.change.over)))
-    responses = {v.name for v in study.responses}
-    return make_partition(table, study.strata, overs, responses)
 
 
 def asked(study: StudySpec, partition: Partition) -> list[tuple[BoundModel, list[Any]]]:
@@ -319,6 +234,20 @@ def _described(study: StudySpec, table: PixelTable, partition: Partition) -> pd.
     response = study.responses[0].name if study.responses else None
     needed = [v.name for v in (*study.drivers, *study.responses)]
     return describe_strata(table, partition, response, needed)[list(TABLES["strata"])]
+
+
+def _distributions(study: StudySpec, table: PixelTable, partition: Partition) -> dict[str, list[Any]]:
+    """How each quantity among the responses is spread in each stratum; change describes its series itself."""
+    described = study.change.describe if study.change is not None else None
+    found: dict[str, list[Any]] = defaultdict(list)
+    for response in study.responses:
+        if response.categorical or (described is not None and response.name in described.names):
+            continue
+        values, codes = table.values(response.name), partition.codes
+        made = distribution_rows(response.name, values, codes, partition.cells, partition.strata)
+        for name, rows in made.items():
+            found[name] += [{"model": RESPONSE, **row} for row in rows]
+    return found
 
 
 def _meta(
@@ -342,7 +271,7 @@ def _meta(
             "n": table.n,
             "simulated": table.simulated,
             "coordinates": table.easting is not None,
-            "crs": table.crs or "",
+            "crs": table.crs_name,
             "geographic": table.geographic,
             "missing": missing,
         },

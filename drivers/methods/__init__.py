@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from drivers.methods import geodetector, psem
-from drivers.methods.result import Fitter, Result
+from drivers.methods import geodetector, lsem, psem
+from drivers.methods.result import Fitter, Result, Together
 from drivers.spec.bound import BoundModel
 from drivers.table import Partition, PixelTable
 
@@ -18,6 +18,7 @@ def _brt(model: BoundModel, table: PixelTable, partition: Partition, seed: int) 
 
 METHODS: dict[str, Callable[[BoundModel, PixelTable, Partition, int], Fitter]] = {
     "psem": psem.fitter,
+    "lsem": lsem.fitter,
     "geodetector": geodetector.fitter,
     "brt": _brt,
 }
@@ -25,4 +26,4 @@ METHODS: dict[str, Callable[[BoundModel, PixelTable, Partition, int], Fitter]] =
 
 The last argument is the seed of everything random."""
 
-__all__ = ["METHODS", "Fitter", "Result"]
+__all__ = ["METHODS", "Fitter", "Result", "Together"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import pandas as pd
 
@@ -41,6 +41,14 @@ class Fitter(Protocol):
 
     def fit(self, stratum: Any, reporter: Reporter = SILENT) -> Result:
         """Fit one stratum of the partition that the fitter was made with."""
+
+
+@runtime_checkable
+class Together(Protocol):
+    """A fitter that also fits strata of one family together."""
+
+    def together(self, results: Sequence[Result]) -> Records:
+        """Rows of tables whose `stratum` is a family; the results are those that `fit` returned."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,12 @@ import numpy as np
 from drivers.methods.composites import Weighting
 from drivers.methods.equations import Fitted, joint_test
 from drivers.methods.fit_messages import fit_messages
-from drivers.methods.slope_errors import KINDS, quantile
+from drivers.methods.slope_errors import KINDS
 from drivers.methods.truncation import limits_of, sweep, truncated_slopes
 from drivers.spec.terms import Term
 from drivers.stats.blas import one_blas_thread
+from drivers.stats.dsep import CONFIDENCE
+from drivers.stats.tails import t_quantile
 
 if TYPE_CHECKING:
     from drivers.methods.psem import Fit, Step
@@ -125,7 +127,7 @@ def _rows_by_kind(fit: Fit, e: Fitted) -> list[Row]:
     for kind in KINDS:
         errors, std_error = e.of_kind(kind), e.standardised_errors(how, kind)
         assert errors is not None
-        log_p, width = errors.log_p(estimate), quantile(errors.df)
+        log_p, width = errors.log_p(estimate), t_quantile(errors.df, CONFIDENCE)
         columns = {
             "term": np.array(e.labels, dtype=object),
             "estimate": estimate,

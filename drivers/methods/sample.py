@@ -157,14 +157,14 @@ class Sample:
             labels = [self.label(c) for c in dict.fromkeys(infinite.tolist())]
             verb = "is" if len(labels) == 1 else "are"
             raise FitError(
-                f"{_listed(labels)} {verb} infinite or undefined for some pixels: a logarithm or root of "
+                f"{listed(labels)} {verb} infinite or undefined for some pixels: a logarithm or root of "
                 "zero or less, a division by zero, or an overflow"
             )
         flat = index[self.moments.constant[index]]
         if len(flat):
             labels = [self.label(c) for c in dict.fromkeys(flat.tolist())]
             verb, has = ("is", "it has") if len(labels) == 1 else ("are", "they have")
-            raise FitError(f"{_listed(labels)} {verb} constant here: {has} no effect that could be estimated")
+            raise FitError(f"{listed(labels)} {verb} constant here: {has} no effect that could be estimated")
 
     def explain_collinearity(self, columns: Sequence[int], where: str) -> FitError:
         """The error that names which columns are combinations of which."""
@@ -172,7 +172,7 @@ class Sample:
         if not found:
             # Nothing among the predictors: then it is the response that they make up.
             return FitError(f"the predictors in {where} reproduce it exactly; one of them is made from it")
-        reasons = [f"`{self.label(c)}` is a combination of {_listed(map(self.label, of))}" for c, of in found]
+        reasons = [f"`{self.label(c)}` is a combination of {listed(map(self.label, of))}" for c, of in found]
         return FitError(f"collinear columns in {where}: {'; '.join(reasons)}; leave one of them out")
 
     def rows(self) -> NDArray[np.intp]:
@@ -193,7 +193,7 @@ def _fills(term: Term, present: set[str]) -> bool:
     return not any(margin.text in present for margin in margins)
 
 
-def _listed(names: Iterable[str]) -> str:
+def listed(names: Iterable[str]) -> str:
     """`a`, `b` and `c`."""
     quoted = [f"`{name}`" for name in names]
     return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} and {quoted[-1]}"

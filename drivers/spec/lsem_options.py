@@ -75,4 +75,8 @@ class LsemOptions(Options):
             raise PydanticCustomError("shape", "`likelihood: wishart` is not there for `missing: ml`")
         if self.missing == "ml" and self.test != "standard":
             raise PydanticCustomError("shape", f"`test: {self.test}` is not there for `missing: ml`")
+        if self.likelihood == "wishart" and (self.errors in ("robust", "block") or self.test != "standard"):
+            raise PydanticCustomError(
+                "shape", "`likelihood: wishart` has classical and effective errors only"
+            )
         return self

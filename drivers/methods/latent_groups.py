@@ -1,0 +1,238 @@
+"""Strata of one family in one latent model: what can be held equal over them, step by step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from drivers.methods.latent_fit import LatentFit, latent_moments
+from drivers.methods.latent_layout import Entry, Layout
+from drivers.spec.lsem_options import Equal
+from drivers.stats.blas import one_blas_thread
+from drivers.stats.sem_dependence import dependent_test, effective_covariance
+from drivers.stats.sem_errors import block_sums, parameter_covariance
+from drivers.stats.sem_fit import Fit, fit_moments
+from drivers.stats.sem_indices import fit_measures
+from drivers.stats.sem_missing import fit_rows
+from drivers.stats.sem_modification import release_tests
+from drivers.stats.sem_moments import SampleMoments
+from drivers.stats.sem_scaling import ChiSquare, difference_test, plain_test, scaled_test
+from drivers.stats.sem_structure import Cell, Structure, independence
+from drivers.stats.tails import log_p_chi2
+
+Row = dict[str, Any]
+
+FREE = "free"
+"""The first step: nothing is shared."""
+
+OPERATORS: dict[Equal, str] = {"loadings": "=~", "intercepts": "~1", "regressions": "~"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbered:
+    """The cells of all groups, and of every cell the entry and group it comes from."""
+
+    cells: list[Cell]
+    entries: list[Entry]
+
+
+@one_blas_thread()
+def group_records(fits: Sequence[LatentFit]) -> dict[str, list[Row]]:
+    """The rows of group_ladder and group_release, each with its family as `stratum`.
+
+    A family is compared where at least two of its strata were fitted on the same columns and share no pixel.
+    """
+    ladder: list[Row] = []
+    release: list[Row] = []
+    for family, members in _families(fits).items():
+        steps, released = _climb(members)
+        ladder += [{"stratum": family, **row} for row in steps]
+        release += [{"stratum": family, **row} for row in released]
+    return {name: rows for name, rows in (("group_ladder", ladder), ("group_release", release)) if rows}
+
+
+def _families(fits: Sequence[LatentFit]) -> dict[str, list[LatentFit]]:
+    found: dict[str, list[LatentFit]] = {}
+    for fit in fits:
+        stratum = fit.sample.stratum
+        if stratum.levels and fit.model.options.equal:
+            found.setdefault("*".join(family for family, _ in stratum.levels), []).append(fit)
+    return {family: members for family, members in found.items() if _comparable(members)}
+
+
+def _comparable(members: Sequence[LatentFit]) -> bool:
+    if len(members) < 2 or any(m.layout.names != members[0].layout.names for m in members):
+        return False
+    share = members[0].sample.partition.share_pixels
+    return not any(share(a.sample.stratum, b.sample.stratum) for a, b in combinations(members, 2))
+
+
+def _climb(members: Sequence[LatentFit]) -> tuple[list[Row], list[Row]]:
+    """Every step of the ladder; each tested against the one before it."""
+    options, layout = members[0].model.options, _with_means(members[0])
+    wanted = [what for what in options.equal if any(e.operator == OPERATORS[what] for e in layout.entries)]
+    steps = [tuple(wanted[:i]) for i in range(len(wanted) + 1)]
+    ladder: list[Row] = []
+    release: list[Row] = []
+    before: tuple[ChiSquare, ChiSquare] | None = None
+    for equal in steps:
+        numbered = _number(members, layout, equal)
+        structure = layout.with_cells(numbered.cells, len(members))
+        fit = _fitted(members, structure, layout)
+        row, tests = _step_row(members, layout, fit, equal, before)
+        ladder.append(row)
+        release += _release_rows(members, layout, fit, equal)
+        if not fit.converged:
+            break
+        before = tests
+    return ladder, release
+
+
+def _with_means(first: LatentFit) -> Layout:
+    """The layout with intercepts, where the ladder asks for them."""
+    layout = first.layout
+    if layout.means or "intercepts" not in first.model.options.equal:
+        return layout
+    fixed = layout.exogenous if layout.fixed_x else ()
+    added = [Entry("~1", i, i) for i in range(layout.observed) if i not in fixed]
+    return replace(layout, means=True, entries=(*layout.entries, *added))
+
+
+def _number(members: Sequence[LatentFit], layout: Layout, equal: Sequence[Equal]) -> _Numbered:
+    """The cells of all groups with their parameters; equal ones have one number."""
+    options = members[0].model.options
+    shared = {OPERATORS[what] for what in equal}
+    kept_free = {" ".join(text.split()) for text in options.partial}
+    numbers: dict[object, int] = {}
+    cells: list[Cell] = []
+    entries: list[Entry] = []
+    latents = range(layout.observed, len(layout.names))
+    for group in range(len(members)):
+        own = list(layout.entries)
+        if group and "=~" in shared and options.scale == "unit":
+            # Loadings of the first group give the unit; the others have variances of their own.
+            own = [
+                replace(e, value=math.nan)
+                if e.operator == "~~" and e.left == e.right and e.left in latents
+                else e
+                for e in own
+            ]
+        if group and "~1" in shared:
+            own += [Entry("~1", latent, latent) for latent in latents]
+        for at, entry in enumerate(own):
+            alike = (entry.operator in shared and entry.left not in latents) or entry.operator in shared - {
+                "~1"
+            }
+            together = alike and layout.text(entry) not in kept_free
+            key = (entry.label or at, -1 if together else group)
+            number = numbers.setdefault(key, len(numbers)) if entry.free else -1
+            cells.append(entry.cell(number, group))
+            entries.append(entry)
+    return _Numbered(cells, entries)
+
+
+def _fitted(members: Sequence[LatentFit], structure: Structure, layout: Layout) -> Fit:
+    options = members[0].model.options
+    if options.missing == "ml":
+        rows = [m.rows for m in members if m.rows is not None]
+        return fit_rows(structure, rows)
+    return fit_moments(structure, _moments(members, layout), wishart=options.likelihood == "wishart")
+
+
+def _moments(members: Sequence[LatentFit], layout: Layout) -> SampleMoments:
+    each = [latent_moments(m.sample, layout) for m in members]
+    return SampleMoments(
+        *(np.concatenate([getattr(o, name) for o in each]) for name in ("n", "mean", "covariance"))
+    )
+
+
+def _step_row(
+    members: Sequence[LatentFit],
+    layout: Layout,
+    fit: Fit,
+    equal: Sequence[Equal],
+    before: tuple[ChiSquare, ChiSquare] | None,
+) -> tuple[Row, tuple[ChiSquare, ChiSquare]]:
+    """A step's fit, and its difference from the step before by the chosen errors and as if pixels were
+    independent."""
+    step = equal[-1] if equal else FREE
+    if not fit.converged:
+        reason = f"no convergence after {fit.search.steps} steps"
+        return {"held_equal": step, "status": "failed", "message": reason}, (plain_test(fit), plain_test(fit))
+    if members[0].model.options.missing == "ml":
+        baseline = fit_rows(independence(fit.structure), [m.rows for m in members if m.rows is not None])
+    else:
+        baseline = fit_moments(independence(fit.structure), _moments(members, layout), wishart=fit.wishart)
+    measures, plain = fit_measures(fit, baseline), plain_test(fit)
+    test = _test(members, layout, fit)
+    row: Row = {
+        "held_equal": step,
+        "status": "ok",
+        "message": "",
+        "chisq": measures.chisq,
+        "chisq_df": measures.df,
+        "chisq_p": math.exp(test.log_p) if fit.df else math.nan,
+        "aic": measures.aic,
+        "bic": measures.bic,
+        "cfi": measures.cfi,
+        "rmsea": measures.rmsea.rmsea,
+        "srmr": measures.srmr,
+    }
+    if before is not None and test.df > before[0].df:
+        own, simple = difference_test(test, before[0]), difference_test(plain, before[1])
+        row |= {
+            "chisq_difference": simple.chisq,
+            "df": simple.df,
+            "statistic": own.chisq,
+            "p_value": math.exp(own.log_p),
+            "p_classical": math.exp(simple.log_p),
+        }
+    return row, (test, plain)
+
+
+def _test(members: Sequence[LatentFit], layout: Layout, fit: Fit) -> ChiSquare:
+    """χ² of all groups, scaled for what the chosen errors count."""
+    near = [m.sample.vicinity for m in members]
+    kind = members[0].chosen
+    if kind == "block" and fit.df and all(v is not None and v.moments.n_blocks > 1 for v in near):
+        sums = [block_sums(v.moments, layout.columns) for v in near if v is not None]
+        return scaled_test(fit, sums, "satorra_bentler")
+    if kind == "effective" and fit.df and all(v is not None for v in near):
+        dependences = [v.dependence for v in near if v is not None]
+        counted = effective_covariance(fit, dependences, layout.columns).covariance
+        return dependent_test(fit, dependences, layout.columns, counted, parameter_covariance(fit))
+    return plain_test(fit)
+
+
+def _release_rows(
+    members: Sequence[LatentFit], layout: Layout, fit: Fit, equal: Sequence[Equal]
+) -> list[Row]:
+    """Which equality would be given up first: score tests of the parameters that this step made equal."""
+    if not equal or not fit.converged:
+        return []
+    tests = release_tests(fit)
+    places = {(e.operator, e.cell(0)[:3]): e for e in layout.entries}
+    rows: list[Row] = []
+    for cell, index, change in zip(tests.cells, tests.index.tolist(), tests.change.tolist(), strict=True):
+        entry = next((e for (_, place), e in places.items() if place == cell[:3]), None)
+        if entry is None or entry.operator != OPERATORS[equal[-1]] or math.isnan(index):
+            continue
+        left, right = (entry.right, entry.left) if entry.operator == "=~" else (entry.left, entry.right)
+        rows.append(
+            {
+                "held_equal": equal[-1],
+                "of_stratum": members[cell.group].sample.stratum.label,
+                "response": layout.names[left],
+                "op": entry.operator,
+                "term": "1" if entry.operator == "~1" else layout.names[right],
+                "mi": index,
+                "p_value": float(np.exp(log_p_chi2(index, 1))),
+                "epc": change,
+            }
+        )
+    return sorted(rows, key=lambda row: -float(row["mi"]))
