@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from drivers.methods.psem import Fit
 from drivers.methods.resampled import edge_statistic
-from drivers.methods.slope_errors import Kind
 from drivers.pathways import Pathways
 from drivers.stats.block_bootstrap import (
     Resamples,
@@ -51,7 +50,7 @@ class EdgeErrors:
     df: Array
     std_error_std: Array
 
-    def effect_df(self, gradients: Array, kind: Kind) -> Array:
+    def effect_df(self, gradients: Array, kind: str) -> Array:
         """Degrees of freedom of effects with gradients of shape (m, E); shape (m,).
 
         That of the coefficient for an effect that is one; for products and sums of them, whose delta errors
@@ -59,7 +58,8 @@ class EdgeErrors:
         """
         moving = (gradients != 0) & (np.diag(self.variance) + np.diag(self.weights) != 0)
         least = np.where(moving, self.df, np.inf).min(axis=1, initial=np.inf)
-        return least if kind != "classical" else np.where(moving.sum(axis=1) > 1, np.inf, least)
+        normal = kind in ("classical", "robust")
+        return least if not normal else np.where(moving.sum(axis=1) > 1, np.inf, least)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class OverBlocks:
 
 def delta_errors(
     edges: EdgeErrors,
-    kind: Kind,
+    kind: str,
     gradients: Array,
     single: NDArray[np.bool_],
     estimate: Array,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,8 +25,9 @@ class EffectGraph:
     edges: tuple[Edge, ...]
     raw: Array
     std: Array
-    errors: dict[Kind, EdgeErrors]
-    chosen: Kind
+    errors: Mapping[str, EdgeErrors]
+    """By kind: what they count."""
+    chosen: str
     responses: tuple[str, ...]
     response_sd: dict[str, float]
     group: dict[str, str]

@@ -13,8 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from drivers.effect_errors import EffectErrors, block_errors, delta_errors, over_blocks
+from drivers.effect_errors import EffectErrors, OverBlocks, block_errors, delta_errors, over_blocks
 from drivers.effect_graph import EffectGraph, effect_graph
+from drivers.latent_graph import latent_graph
+from drivers.methods.lsem import LsemResult
 from drivers.methods.psem import PsemResult
 from drivers.methods.result import frame
 from drivers.pathways import GroupEffect, Pathways
@@ -34,7 +36,7 @@ Array = NDArray[np.float64]
 Row = dict[str, Any]
 
 
-def effects(result: PsemResult) -> pd.DataFrame:
+def effects(result: PsemResult | LsemResult) -> pd.DataFrame:
     """Every effect of a fitted model: a row per driver, composite and group, response, and path.
 
     Returns
@@ -65,12 +67,13 @@ def effects(result: PsemResult) -> pd.DataFrame:
 
 
 @one_blas_thread()
-def effect_records(result: PsemResult) -> dict[str, list[Row]]:
+def effect_records(result: PsemResult | LsemResult) -> dict[str, list[Row]]:
     """The rows of effects.csv, and those of the tables that set all kinds of errors side by side."""
-    graph = effect_graph(result)
+    graph = latent_graph(result.fit) if isinstance(result, LsemResult) else effect_graph(result)
     ways = graph.pathways
     raw = path_products(graph.raw, ways.walks)
-    rows, side_by_side = _driver_rows(result, graph, ways, raw)
+    blocks = over_blocks(result.fit, ways) if isinstance(result, PsemResult) else None
+    rows, side_by_side = _driver_rows(graph, ways, raw, blocks)
     others: list[Row] = []
     for source, response in ways.summed:
         others += _summed_rows(graph, source, response)
@@ -83,7 +86,7 @@ def effect_records(result: PsemResult) -> dict[str, list[Row]]:
 
 
 def _driver_rows(
-    result: PsemResult, graph: EffectGraph, ways: Pathways, raw: PathProducts
+    graph: EffectGraph, ways: Pathways, raw: PathProducts, blocks: OverBlocks | None
 ) -> tuple[list[Row], list[Row]]:
     """Every effect of a driver or composite: sums of products along its walks, all at once."""
     if not ways.effects:
@@ -93,7 +96,6 @@ def _driver_rows(
     estimate = np.add.reduceat(raw.products[flat], starts)
     gradients = np.add.reduceat(raw.gradients[flat], starts, axis=0)
     std = np.add.reduceat(path_products(graph.std, ways.walks).products[flat], starts)
-    blocks = over_blocks(result.fit, ways)
     causal = np.array([not edge.member for edge in graph.edges])
     single = ((gradients != 0).sum(axis=1) == 1) & causal[np.argmax(gradients != 0, axis=1)]
     counted = _with_fixed_ends(graph, ways, raw, flat, starts)

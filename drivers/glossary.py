@@ -238,7 +238,8 @@ COLUMNS: dict[str, Column] = {
     ),
     "offset_azimuth": Column("In which direction, in degrees clockwise from north.", "degree"),
     "op": Column(
-        "`~` path, `~~` covariance or correlated errors, `<~` weight of a composite's member, `=~` loading, `~1` intercept, `:=` defined parameter."
+        "`~` path, `~~` covariance or correlated errors, `<~` weight of a composite's member, "
+        "`=~` loading, `~1` intercept, `:=` defined parameter."
     ),
     "p_adjusted": Column(
         "p_value adjusted for the number of tests: for the false discovery rate over all tests of a kind in "
@@ -318,7 +319,8 @@ COLUMNS: dict[str, Column] = {
         "The residual covariance over its standard error; empty where there is no error.", "1"
     ),
     "response": Column(
-        "The effect: the variable or composite on the left of an equation; of a loading the indicator, of `:=` what is defined."
+        "The effect: the variable or composite on the left of an equation; of a loading the indicator, "
+        "of `:=` what is defined."
     ),
     "rising": Column("Years in which the stratum's mean lay above that of the year before.", "1"),
     "rising_share": Column("Share of the area that rose between two years.", "1"),
@@ -406,7 +408,8 @@ COLUMNS: dict[str, Column] = {
         "area",
     ),
     "term": Column(
-        "The right side: a variable, function, dummy, product, or composite; of a loading the latent variable, of `:=` the expression."
+        "The right side: a variable, function, dummy, product, or composite; of a loading the latent "
+        "variable, of `:=` the expression."
     ),
     "threshold": Column("Value of the response at which pixels are cut.", "response"),
     "tli": Column("Tucker-Lewis index.", "1"),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
-from drivers.stats.dag import directed_paths
+from drivers.stats.dag import ancestors, directed_paths, is_cyclic
 
 MOST_PATHS = 2000
 """Paths between one driver and one response beyond which they are summed instead of listed: no reader
@@ -62,7 +62,7 @@ class Pathways:
     walks: tuple[Walk, ...]
     effects: tuple[Effect, ...]
     summed: tuple[tuple[str, str], ...]
-    """(driver, response) pairs with too many paths to list."""
+    """(driver, response) pairs with too many paths to list, or all pairs of a graph with a cycle."""
     groups: tuple[GroupEffect, ...]
 
 
@@ -80,11 +80,16 @@ def find_pathways(
     edges : the graph, every edge once
     responses : the nodes whose effects are wanted
     groups : for each driver group its drivers that are in the graph (no composites)
-    composites : the nodes that are composites
+    composites : the nodes that are composites or latent variables
     """
     finder = _Finder(edges)
     sources = list(dict.fromkeys(edge.source for edge in edges))
     sources = [s for s in sources if s in composites] + [s for s in sources if s not in composites]
+    parents = {edge.target: finder.parents(edge.target) for edge in edges}
+    if is_cyclic(parents):
+        # Around a cycle there is no end of paths.
+        pairs = ((s, r) for r in responses for s in sources if s != r and s in ancestors(r, parents))
+        return Pathways((), (), tuple(pairs), ())
     effects: list[Effect] = []
     summed: list[tuple[str, str]] = []
     joint: list[GroupEffect] = []
@@ -111,6 +116,10 @@ class _Finder:
         self._known: dict[tuple[str, str], list[int] | None] = {}
         for edge in edges:
             self._parents[edge.target].append(edge.source)
+
+    def parents(self, node: str) -> list[str]:
+        """What acts on a node directly."""
+        return self._parents[node]
 
     def walks_between(self, source: str, response: str) -> list[int] | None:
         """Indices of all walks, those of one causal step first; None if there are too many."""

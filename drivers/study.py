@@ -25,6 +25,7 @@ from drivers.glossary import TABLES
 from drivers.importance import importance_records
 from drivers.maps import class_maps, metres_of, write_maps
 from drivers.methods import METHODS, Result, Together
+from drivers.methods.lsem import LsemResult
 from drivers.methods.psem import PsemResult
 from drivers.methods.result import frame
 from drivers.multiplicity import adjust
@@ -200,7 +201,7 @@ def _responses(study: StudySpec) -> dict[str, list[str]]:
 
 def _derived(result: Result) -> dict[str, list[dict[str, Any]]]:
     """The rows that follow from a result, beside its own."""
-    if isinstance(result, PsemResult):
+    if isinstance(result, PsemResult | LsemResult):
         return effect_records(result)
     return importance_records(result)
 

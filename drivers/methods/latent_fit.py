@@ -109,6 +109,14 @@ class LatentFit:
         """Heywood cases and the like."""
         return improper(self.fit)
 
+    def group_of(self, variable: int) -> str:
+        """The driver group of a variable; empty for none."""
+        node = self.layout.nodes[variable]
+        terms = {term.text: term for term in self.model.observed}
+        own = terms[node].variables if node in terms else (node,)
+        homes = {self.model.group_of(name) for name in own}
+        return homes.pop() if len(homes) == 1 else ""
+
     @property
     def chosen(self) -> LatentKind:
         """The errors that p-values and intervals rest on."""
@@ -193,8 +201,7 @@ class LatentFit:
             sums = block_sums(near.moments, self.layout.columns)
             return scaled_test(self.fit, [sums], "satorra_bentler")
         if self.chosen == "effective" and near is not None:
-            counted, plain = self.errors["effective"].covariance, self.errors["classical"].covariance
-            return dependent_test(self.fit, [near.dependence], self.layout.columns, counted, plain)
+            return dependent_test(self.fit, [near.dependence], self.layout.columns)
         return plain_test(self.fit)
 
     @cached_property

@@ -14,8 +14,8 @@ from drivers.methods.latent_fit import LatentFit, latent_moments
 from drivers.methods.latent_layout import Entry, Layout
 from drivers.spec.lsem_options import Equal
 from drivers.stats.blas import one_blas_thread
-from drivers.stats.sem_dependence import dependent_test, effective_covariance
-from drivers.stats.sem_errors import block_sums, parameter_covariance
+from drivers.stats.sem_dependence import dependent_test
+from drivers.stats.sem_errors import block_sums
 from drivers.stats.sem_fit import Fit, fit_moments
 from drivers.stats.sem_indices import fit_measures
 from drivers.stats.sem_missing import fit_rows
@@ -79,17 +79,16 @@ def _climb(members: Sequence[LatentFit]) -> tuple[list[Row], list[Row]]:
     steps = [tuple(wanted[:i]) for i in range(len(wanted) + 1)]
     ladder: list[Row] = []
     release: list[Row] = []
-    before: tuple[ChiSquare, ChiSquare] | None = None
+    before: Fit | None = None
     for equal in steps:
         numbered = _number(members, layout, equal)
         structure = layout.with_cells(numbered.cells, len(members))
         fit = _fitted(members, structure, layout)
-        row, tests = _step_row(members, layout, fit, equal, before)
-        ladder.append(row)
+        ladder.append(_step_row(members, layout, fit, equal, before))
         release += _release_rows(members, layout, fit, equal)
         if not fit.converged:
             break
-        before = tests
+        before = fit
     return ladder, release
 
 
@@ -156,20 +155,18 @@ def _step_row(
     layout: Layout,
     fit: Fit,
     equal: Sequence[Equal],
-    before: tuple[ChiSquare, ChiSquare] | None,
-) -> tuple[Row, tuple[ChiSquare, ChiSquare]]:
-    """A step's fit, and its difference from the step before by the chosen errors and as if pixels were
-    independent."""
+    before: Fit | None,
+) -> Row:
+    """A step's fit, and its difference from the step before by the chosen errors and by classical ones."""
     step = equal[-1] if equal else FREE
     if not fit.converged:
         reason = f"no convergence after {fit.search.steps} steps"
-        return {"held_equal": step, "status": "failed", "message": reason}, (plain_test(fit), plain_test(fit))
+        return {"held_equal": step, "status": "failed", "message": reason}
     if members[0].model.options.missing == "ml":
         baseline = fit_rows(independence(fit.structure), [m.rows for m in members if m.rows is not None])
     else:
         baseline = fit_moments(independence(fit.structure), _moments(members, layout), wishart=fit.wishart)
-    measures, plain = fit_measures(fit, baseline), plain_test(fit)
-    test = _test(members, layout, fit)
+    measures, test = fit_measures(fit, baseline), _test(members, layout, fit)
     row: Row = {
         "held_equal": step,
         "status": "ok",
@@ -183,8 +180,9 @@ def _step_row(
         "rmsea": measures.rmsea.rmsea,
         "srmr": measures.srmr,
     }
-    if before is not None and test.df > before[0].df:
-        own, simple = difference_test(test, before[0]), difference_test(plain, before[1])
+    if before is not None and fit.df > before.df:
+        simple = difference_test(plain_test(fit), plain_test(before))
+        own = _difference(members, layout, fit, before)
         row |= {
             "chisq_difference": simple.chisq,
             "df": simple.df,
@@ -192,21 +190,29 @@ def _step_row(
             "p_value": math.exp(own.log_p),
             "p_classical": math.exp(simple.log_p),
         }
-    return row, (test, plain)
+        test = own
+    if fit.df and math.isnan(test.log_p) and members[0].chosen == "effective":
+        row["message"] = "too few independent pixels in a stratum for a test"
+    return row
 
 
 def _test(members: Sequence[LatentFit], layout: Layout, fit: Fit) -> ChiSquare:
     """χ² of all groups, scaled for what the chosen errors count."""
-    near = [m.sample.vicinity for m in members]
+    near = [m.sample.vicinity for m in members if m.sample.vicinity is not None]
     kind = members[0].chosen
-    if kind == "block" and fit.df and all(v is not None and v.moments.n_blocks > 1 for v in near):
-        sums = [block_sums(v.moments, layout.columns) for v in near if v is not None]
-        return scaled_test(fit, sums, "satorra_bentler")
-    if kind == "effective" and fit.df and all(v is not None for v in near):
-        dependences = [v.dependence for v in near if v is not None]
-        counted = effective_covariance(fit, dependences, layout.columns).covariance
-        return dependent_test(fit, dependences, layout.columns, counted, parameter_covariance(fit))
+    if kind == "block" and fit.df and all(v.moments.n_blocks > 1 for v in near):
+        return scaled_test(fit, [block_sums(v.moments, layout.columns) for v in near], "satorra_bentler")
+    if kind == "effective" and fit.df:
+        return dependent_test(fit, [v.dependence for v in near], layout.columns)
     return plain_test(fit)
+
+
+def _difference(members: Sequence[LatentFit], layout: Layout, fit: Fit, before: Fit) -> ChiSquare:
+    """The difference of two steps, scaled in the same way."""
+    if members[0].chosen == "effective":
+        near = [m.sample.vicinity for m in members if m.sample.vicinity is not None]
+        return dependent_test(fit, [v.dependence for v in near], layout.columns, before)
+    return difference_test(_test(members, layout, fit), _test(members, layout, before))
 
 
 def _release_rows(

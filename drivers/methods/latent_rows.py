@@ -112,18 +112,12 @@ def _together(keys: list[Row], cells: Mapping[str, Array]) -> list[Row]:
 
 def _key(found: LatentFit, entry: Entry) -> Row:
     """Response, operator and term: of a loading the indicator is the response, as the tables have it."""
-    names, nodes = found.layout.names, found.layout.nodes
+    names = found.layout.names
     left, right = (entry.right, entry.left) if entry.operator == "=~" else (entry.left, entry.right)
     if entry.operator == "~1":
         return {"response": names[left], "op": "~1", "term": "1", "group": ""}
-    group = found.model.group_of(_variable(found, nodes[right])) if entry.operator != "~~" else ""
+    group = found.group_of(right) if entry.operator != "~~" else ""
     return {"response": names[left], "op": entry.operator, "term": names[right], "group": group}
-
-
-def _variable(found: LatentFit, node: str) -> str:
-    """The column that a node is made of, where it is one."""
-    terms = {term.text: term for term in found.model.observed}
-    return terms[node].variables[0] if node in terms and len(terms[node].variables) == 1 else node
 
 
 def _tested(errors: ParameterErrors, values: Array, gradients: Array, std_gradients: Array) -> SlopeErrors:

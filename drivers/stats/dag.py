@@ -1,9 +1,10 @@
-"""Directed acyclic graphs by name: order, independence claims, paths."""
+"""Directed graphs by name: order, independence claims, paths."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 
 Parents = Mapping[str, Collection[str]]
 """For every node with an equation, the nodes on its right."""
@@ -81,6 +82,21 @@ def ancestors(node: str, parents: Parents) -> set[str]:
             found.add(parent)
             waiting += parents.get(parent, ())
     return found
+
+
+def is_cyclic(parents: Parents) -> bool:
+    """Whether some variable is a cause of itself.
+
+    Examples
+    --------
+    >>> is_cyclic({"a": ["b"], "b": ["a"]}), is_cyclic({"b": ["a"]})
+    (True, False)
+    """
+    try:
+        TopologicalSorter(parents).prepare()
+    except CycleError:
+        return True
+    return False
 
 
 def directed_paths(parents: Parents, source: str, target: str, limit: int) -> list[tuple[str, ...]]:

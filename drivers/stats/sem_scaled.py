@@ -117,6 +117,29 @@ class ScaledModel:
         return found
 
     @cached_property
+    def level(self) -> NDArray[np.intp]:
+        """Variable whose intercept in several groups a parameter is, and nothing else, or -1, shape (k,)."""
+        s = self.structure
+        found = np.full(s.parameters, -1, dtype=np.intp)
+        for n in range(s.parameters if s.means else 0):
+            at = s.number == n
+            rows = s.row[at]
+            if at.sum() > 1 and (s.matrix[at] == MEAN).all() and (rows == rows[0]).all():
+                found[n] = rows[0]
+        return found
+
+    @cached_property
+    def offset(self) -> Array:
+        """centre / scale where an intercept is not about the centre already, else 0, shape (G, v)."""
+        s = self.structure
+        raw = (self.own_intercept < 0) & s.means
+        about = np.zeros(raw.shape)
+        at = self._free[self.level[s.number[self._free]] >= 0]
+        raw[s.group[at], s.row[at]] = False
+        about[:] = self.centre / self.scale
+        return np.where(raw, about, 0.0)
+
+    @cached_property
     def _constant(self) -> tuple[Array, Array, Array]:
         """A, S, m with what is fixed, in the model's units; m without the shift to the centre."""
         s, v, d = self.structure, self.structure.variables, self.scale
@@ -167,7 +190,7 @@ class ScaledModel:
         m[..., gm, rm] = values[..., im]
         if self.structure.means:
             shift = self._shifted
-            m = m + (a * shift).sum(axis=-1) - np.diagonal(shift, axis1=-2, axis2=-1)
+            m = m + (a * shift).sum(axis=-1) - self.offset
         inverse = np.linalg.inv(np.eye(a.shape[-1]) - a)
         covariance = inverse @ c @ np.swapaxes(inverse, -1, -2)
         mean = (inverse @ m[..., None])[..., 0]
@@ -251,6 +274,8 @@ class ScaledModel:
         a = self.state(point).directed
         d, c = self.scale, self.centre / self.scale
         found[..., number] += d[rows] * (c[rows] - (a @ c)[..., groups, rows])
+        shared = self.level >= 0
+        found[..., shared] += self.centre[self.level[shared]]
         return found
 
     def scaled(self, parameters: Array) -> Array:

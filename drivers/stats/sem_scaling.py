@@ -113,7 +113,7 @@ def difference_test(restricted: ChiSquare, free: ChiSquare) -> ChiSquare:
 
     >>> found = difference_test(ChiSquare(124.043544, 54, 0.0), ChiSquare(115.851344, 48, 0.0))
     >>> round(found.chisq, 6), found.df, round(found.p_value, 6)
-    (8.1922, 6, 0.224372)
+    (8.1922, 6, 0.224358)
     """
     df = restricted.df - free.df
     if df < 1:

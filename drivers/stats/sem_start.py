@@ -78,7 +78,7 @@ def start(scaled: ScaledModel, covariance: Array, mean: Array, *, plain: bool = 
                 value = m[r]
                 if scaled.own_intercept[g, r] < 0:
                     about = scaled.centre / scaled.scale
-                    value += about[r] - a[r] @ about
+                    value += scaled.offset[g, r] - a[r] @ about
             else:
                 value = a[r, k] if s.matrix[i] == DIRECTED else c[r, k]
             total[n] += value / (scaled.factor[i] * scaled.unit[n])
