@@ -54,7 +54,9 @@ def effective_covariance(
 
     Notes
     -----
-    The error of a parameter is a mean over pixels of a quadratic form; see `form_variances`.
+    The error of a parameter is a mean over pixels of a quadratic form; see `form_variances`. Variances are
+    larger by m / (m - p) for p observed variables and m independent pixels, as those of least squares are by
+    n / (n - k - 1).
     """
     forms, plain = quadratic_forms(fit), parameter_covariance(fit)
     covariance = np.zeros_like(plain)
@@ -65,7 +67,11 @@ def effective_covariance(
         found = form_variances(dependence, columns, fit.covariance[g], *own)
         with np.errstate(invalid="ignore", divide="ignore"):
             known = (found.shared > 0.0) & (n * found.alone / found.shared >= FEWEST)
-        error = np.sqrt(np.where(known, np.maximum(found.shared, found.alone), np.nan) / n)
+            room = np.maximum(n * found.alone / found.shared - fit.structure.observed, 1.0)
+        variance = np.maximum(found.shared, found.alone) / n
+        # Maximum likelihood takes residuals for errors; of few independent pixels that is too little.
+        few = np.where(found.shared > found.alone, 1.0 + fit.structure.observed / room, 1.0)
+        error = np.sqrt(np.where(known, few * variance, np.nan))
         correlation = form_correlations(dependence, columns, *own)
         covariance[np.ix_(here, here)] += correlation * np.outer(error, error)
     return EffectiveErrors(covariance, np.minimum(fit.n * np.diag(plain) / np.diag(covariance), fit.n))
@@ -85,7 +91,9 @@ def dependent_test(
     -----
     Where the model holds, χ² is a sum of squares of df means over pixels, of the forms that the parameters
     cannot follow (`misfit_forms`). As Satorra & Bentler (1994) it is divided by the mean of what each is with
-    neighbours by what it is without; at least 1. NaN where a form has too few independent pixels.
+    neighbours by what it is without; at least 1. Of m = n / scaling independent pixels it is larger by
+    1 / (1 - (2p + 5)/6m) (Bartlett 1950, doi:10.1111/j.2044-8317.1950.tb00285.x), which is taken out too. NaN
+    where a form has too few independent pixels.
     """
     df = fit.df - (free.df if free else 0)
     plain = fit.chisq - (free.chisq if free else 0.0)
@@ -98,7 +106,12 @@ def dependent_test(
         alone += n * found.alone
         known = (n * found.alone >= FEWEST * found.shared) | (n * found.alone < SMALL_PART)
         shared += n * np.where(known, found.shared, np.nan)
-    scaling = max(float(np.mean(shared / alone)), 1.0)
+    scaling = float(np.mean(shared / alone))
+    if scaling > 1.0:
+        independent = fit.n / scaling
+        scaling /= max(1.0 - (2.0 * fit.structure.observed + 5.0) / (6.0 * independent), 0.5)
+    elif np.isfinite(scaling):
+        scaling = 1.0
     chisq = plain / scaling if np.isfinite(scaling) else float("nan")
     log_p = float(log_p_chi2(max(chisq, 0.0), df)) if np.isfinite(chisq) else float("nan")
     return ChiSquare(chisq, df, log_p, scaling)
