@@ -35,6 +35,7 @@ class Quantity:
 
 
 _PATH = ("op", "~")
+_LOADING = ("op", "=~")
 _TOTAL = ("kind", "total")
 
 QUANTITIES = (
@@ -58,6 +59,17 @@ QUANTITIES = (
         *("influence", "importance", ("measure", "gain"), "driver"),
         *("share", "share_error", "share_error_df"),
         groups=True,
+    ),
+    Quantity("loading", "coefficients", _LOADING, "term", "estimate", "std_error", "df", True, True),
+    Quantity(
+        "std_loading",
+        "coefficients",
+        _LOADING,
+        "term",
+        "std_estimate",
+        "std_estimate_error",
+        "df",
+        refusable=True,
     ),
 )
 """In the order of the tables.

@@ -61,8 +61,9 @@ class Project:
 
     def model(self, name: str, formula: str, **options: Any) -> None:
         """Write models/NAME.yaml; keys other than the formula as YAML flow (JSON)."""
+        method = options.pop("method", "psem")
         lines = [line.strip() for line in formula.replace(";", "\n").splitlines() if line.strip()]
-        text = "method: psem\nformula: |\n" + "".join(f"  {line}\n" for line in lines)
+        text = f"method: {method}\nformula: |\n" + "".join(f"  {line}\n" for line in lines)
         text += "".join(f"{key}: {json.dumps(value)}\n" for key, value in options.items())
         (self.root / "models" / f"{name}.yaml").write_text(text, encoding="utf-8")
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 import rasterio
 from rasterio.transform import Affine
 
@@ -14,6 +15,15 @@ from drivers.table.rasters import BuiltTable, build_table
 
 UTM = "EPSG:32651"
 WEST, NORTH, SIDE = 500_000.0, 4_000_000.0, 1000.0
+SHAPE = (12, 9)
+FIELD = np.random.default_rng(6).normal(100.0, 30.0, SHAPE).astype(np.float32)
+
+
+def grid_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder, with a raster that gives the grid: `folder = pytest.fixture(grid_folder)`."""
+    monkeypatch.chdir(tmp_path)
+    write_tif(tmp_path / "grid.tif", FIELD)
+    return tmp_path
 
 
 def write_tif(

@@ -155,3 +155,18 @@ def test_a_stratum_of_one_pixel_and_a_constant_series(project: Any) -> None:
     centre = rows(found, "centre", stratum="zone=alone")
     assert set(centre.easting) == {0.0}
     assert centre.azimuth.isna().all()
+
+
+def test_positive_weights_where_nothing_is_positive(project: Any) -> None:
+    frame = pixels(n=20)
+    for year in range(2001, 2016):
+        frame[f"NEP_{year}"] = -1.0
+    asked = {"centre": {"series": "NEP", "weights": "positive"}}
+    (row,) = changed(project, frame, asked, pixel=PIXEL).rows["centre"]
+    assert row["note"] == "no value is above 0 in any year, and nothing weighs"
+    frame.loc[3, "NEP_2002"] = 5.0
+    found = rows(changed(project, frame, asked, pixel=PIXEL), "centre")
+    assert found["note"].tolist() == [
+        "" if year == 2002 else "no value is above 0 in this year" for year in range(2001, 2016)
+    ]
+    assert found["easting"].notna().sum() == 1

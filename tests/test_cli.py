@@ -216,7 +216,7 @@ def test_show(drivers: Any, small: Any) -> None:
     ]
     assert shown[3].split()[:3] == ["paths", "all", "95"]
     assert shown[3].split()[-1] == "ok"
-    assert shown[-1].startswith("Tables: coefficients, dsep, effects, fit, r2, strata")
+    assert shown[-1].startswith("Tables: coefficients, density, distribution, dsep, effects, fit, r2, strata")
 
 
 def test_show_proposes_a_table(drivers: Any) -> None:

@@ -248,7 +248,7 @@ def test_typing_order_changes_nothing(keeley: pd.DataFrame, golden: Golden) -> N
 
 @pytest.mark.parametrize("name", ["keeley_docs_chain", "keeley_mediation"])
 def test_chi_square_and_estimates_are_lavaans(name: str, keeley: pd.DataFrame, golden: Golden) -> None:
-    want = golden("lavaan_paths.json")[name]
+    want = golden("lavaan.json")[name]
     lines = [line.strip() for line in want["model"].splitlines() if "~" in line]
     labels = {"a*": "", "b*": "", "c*": "", "d*": ""}
     for label, nothing in labels.items():

@@ -8,27 +8,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import rasterio
-from made_rasters import NORTH, SIDE, UTM, WEST, build, column, write_tif
+from made_rasters import FIELD, NORTH, SHAPE, SIDE, UTM, WEST, build, column, grid_folder, write_tif
 from pyproj import CRS
 from rasterio.enums import Resampling
 from rasterio.transform import Affine
 from rasterio.vrt import WarpedVRT
 
 from drivers.stats.terrain import slope_and_aspect
+from drivers.table.crs import same_crs
 from drivers.table.rasters import RasterGrid, chunks, resample
-from drivers.table.rasters.crs import same_crs
 
-SHAPE = (12, 9)
-RANDOM = np.random.default_rng(6)
-FIELD = RANDOM.normal(100.0, 30.0, SHAPE).astype(np.float32)
+RANDOM = np.random.default_rng(7)
 
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working folder, with a raster that gives the grid."""
-    monkeypatch.chdir(tmp_path)
-    write_tif(tmp_path / "grid.tif", FIELD)
-    return tmp_path
+folder = pytest.fixture(grid_folder)
 
 
 # Cells and values

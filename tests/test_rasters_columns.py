@@ -11,27 +11,19 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import rasterio
-from made_rasters import NORTH, SIDE, UTM, WEST, build, write_spec, write_tif
+from made_rasters import FIELD, NORTH, SHAPE, SIDE, UTM, WEST, build, grid_folder, write_spec, write_tif
 from pyproj import CRS
 from shapely.geometry import MultiPolygon, Point, box
 
 import drivers as dr
 from drivers.errors import TableError
 from drivers.stats.terrain import northness, slope_and_aspect
+from drivers.table.crs import same_crs
 from drivers.table.rasters import RasterGrid, build_table, chunks, grid_of, table_facts
-from drivers.table.rasters.crs import same_crs
 
-SHAPE = (12, 9)
-RANDOM = np.random.default_rng(6)
-FIELD = RANDOM.normal(100.0, 30.0, SHAPE).astype(np.float32)
+RANDOM = np.random.default_rng(7)
 
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working folder, with a raster that gives the grid."""
-    monkeypatch.chdir(tmp_path)
-    write_tif(tmp_path / "grid.tif", FIELD)
-    return tmp_path
+folder = pytest.fixture(grid_folder)
 
 
 # Masks and zones
@@ -188,3 +180,35 @@ def test_rasterio_reads_what_was_written(folder: Path) -> None:
     """The helper itself: the made file is what the tests think it is."""
     with rasterio.open(folder / "grid.tif") as file:
         assert np.array_equal(file.read(1), FIELD)
+
+
+EMPTY = "(a negative number, or 0 / 0), which are left empty"
+
+
+def test_what_a_formula_has_no_result_for_is_counted(folder: Path) -> None:
+    low = FIELD - 100
+    for year in (2001, 2002):
+        write_tif(folder / f"n_{year}.tif", low)
+    built, frame = build(
+        folder,
+        'A: {source: grid.tif}\nN: {source: "n_{year}.tif"}',
+        more="derive: {L: log(A - 100), R: N^0.5, T: slope(sqrt(A - 100)), M: mean(R) + 1}\n",
+    )
+    bad = int((low < 0).sum())
+    assert frame["L"].isna().sum() == bad
+    assert [w for w in built.warnings if "no result" in w] == [
+        f"`L`: `log(A - 100)` has no result in {bad} pixels {EMPTY}",
+        f"`R`: `N ^ 0.5` has no result in {2 * bad} pixels and years {EMPTY}",
+        f"`T`: `sqrt(A - 100)` has no result in {bad} pixels {EMPTY}",
+    ]
+
+
+def test_values_without_a_result_are_counted_once_in_pieces(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunks, "MOST_CELLS", 9)
+    built, _ = build(folder, "A: {source: grid.tif}", more="derive: {L: log(A - 100), T: slope(L)}\n")
+    bad = int((FIELD < 100).sum())
+    assert [w for w in built.warnings if "no result" in w] == [
+        f"`L`: `log(A - 100)` has no result in {bad} pixels {EMPTY}"
+    ]

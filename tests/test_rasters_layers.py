@@ -7,22 +7,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from made_rasters import build, column, write_tif
+from made_rasters import FIELD, SHAPE, build, column, grid_folder, write_tif
 
 import drivers as dr
 from drivers.stats.respiration import monthly_respiration
 
-SHAPE = (12, 9)
-RANDOM = np.random.default_rng(6)
-FIELD = RANDOM.normal(100.0, 30.0, SHAPE).astype(np.float32)
+RANDOM = np.random.default_rng(7)
 
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working folder, with a raster that gives the grid."""
-    monkeypatch.chdir(tmp_path)
-    write_tif(tmp_path / "grid.tif", FIELD)
-    return tmp_path
+folder = pytest.fixture(grid_folder)
 
 
 # Years and months
@@ -156,3 +148,14 @@ def test_classes_are_whole_numbers_that_may_be_missing(folder: Path) -> None:
     assert frame["LU"].isna().sum() == 1
     table = dr.table.read_table(built.path, categorical=["LU"])
     assert set(table.levels("LU")) <= {"1", "2", "3", "4", "5"}
+
+
+def test_classes_lie_anywhere_but_255_is_suspected(folder: Path) -> None:
+    use = np.tile(np.array([1, 2, 4, 30, 31, 80], dtype=np.uint8), 18).reshape(SHAPE)
+    write_tif(folder / "use.tif", use)
+    built, _ = build(folder, "A: {source: grid.tif}\nU: {source: use.tif, categorical: true}")
+    assert built.warnings == ()
+    use[:3] = 255
+    write_tif(folder / "use.tif", use)
+    built, _ = build(folder, "A: {source: grid.tif}\nU: {source: use.tif, categorical: true}")
+    assert [w.partition(",")[0] for w in built.warnings] == ["`U` holds 255 in 27 cells"]

@@ -121,8 +121,9 @@ def test_the_lead_of_drivers_and_change(run: RunTables) -> None:
 
 
 def test_every_table_has_its_part(words: str) -> None:
-    for head in ("Mean over years", "Trend of every pixel", "Persistence", "Years that rose and fell",
-                 "NEP and TEM", "Centre of gravity", "Transfers 2001 to 2020", "NEP by stratum"):  # fmt: skip
+    for head in ("Mean over years", "Spread over the pixels", "Trend of every pixel", "Persistence",
+                 "Years that rose and fell", "NEP and TEM", "Centre of gravity", "Transfers 2001 to 2020",
+                 "NEP by stratum"):  # fmt: skip
         assert head in words, head
 
 
@@ -150,7 +151,7 @@ def test_sentences_say_what_tests_leave(run: RunTables, words: str) -> None:
 def test_figures_are_well_formed_and_legible(run: RunTables) -> None:
     drawn = make_figures(run)["", "change-over-years"]
     kinds = {name.split("--")[2].rsplit("-", 1)[0] for name in drawn}
-    assert kinds == {"means", "trend", "trend-map", "persistence-map", "centre", "correlation-1",
+    assert kinds == {"means", "spread", "trend", "trend-map", "persistence-map", "centre", "correlation-1",
                      "transfer-2001-2020"}  # fmt: skip
     for figure in drawn.values():
         assert_legible(figure)
@@ -248,7 +249,17 @@ def test_the_terminal_says_something_of_change_alone(run: RunTables) -> None:
     for head in ("sen_slope", "mk_p", "significant", "share_fdr"):
         assert head in said
     assert "landuse=forestland" in said
+    assert "Change over years: what each class gained and lost" in said
     assert max(map(len, said.splitlines())) <= 91
+
+
+def test_the_terminal_says_something_of_transfers_alone(tmp_path: Path) -> None:
+    said = printed(made(tmp_path, pixels(), {"transfer": "LUCC"}), 90)
+    assert said.splitlines()[0] == "NEP of a made region"
+    line = next(line for line in said.splitlines() if "cropland" in line)
+    assert line.split()[:5] == ["all", "LUCC", "2001", "2020", "cropland"]
+    without = made(tmp_path, pixels().drop(columns=["x", "y"]), {"transfer": "LUCC"}, pixel=None)
+    assert "share_gain" in printed(without, 90)
 
 
 @needs_chromium

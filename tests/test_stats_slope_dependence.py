@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from drivers.methods.slope_errors import standardised_error
 from drivers.stats.effective import Dependence, effective_n
 from drivers.stats.lagged import lagged_moments
 from drivers.stats.lattice import make_lattice
-from drivers.stats.linear import least_squares
+from drivers.stats.linear import least_squares, standardised_error
 from drivers.stats.moments import moments
 from drivers.stats.slope_dependence import slope_correlation, standardised_slope_errors
 

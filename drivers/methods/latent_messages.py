@@ -13,7 +13,7 @@ from drivers.stats.blocks import FEWEST_BLOCKS
 def latent_messages(found: LatentFit) -> list[str]:
     """What to be careful about, one part a sentence."""
     messages = [] if found.fit.df else ["saturated: the model implies every covariance, nothing is tested"]
-    return [*messages, *_improper(found), *_neighbours(found)]
+    return [*_improper(found), *messages, *_neighbours(found)]
 
 
 def _improper(found: LatentFit) -> list[str]:

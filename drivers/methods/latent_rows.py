@@ -282,7 +282,8 @@ def _candidates(found: LatentFit) -> list[tuple[str, int, int, Cell]]:
         if ("~~", i, j) not in free and (i < p) == (j < p):
             made.append(("~~", i, j, Cell(SYMMETRIC, i, j)))
     for i, j in permutations(related, 2):
-        if i in fixed or ("~", i, j) in free or ("=~", j, i) in free:
+        # A path to a fixed cause is one too, as long as it does not come from another of them.
+        if (i in fixed and j in fixed) or ("~", i, j) in free or ("=~", j, i) in free:
             continue
         made.append(("~", i, j, Cell(DIRECTED, i, j)))
     taken = {(e.right, e.left) for e in loadings} | {(e.left, e.right) for e in regressions}

@@ -56,8 +56,8 @@ PROBES = (
     "std_with_NA",
 )
 RAW = ("lme_DD_lat_site_ML", "sleep_lmer_ML", "glmer_live_site")
-PATHS = ("keeley_docs_chain", "keeley_mediation")
-"""lavaan's recursive path models of the same plots."""
+SEM = ("model", "call", "nobs", "estimates", "fit", "r2", "std_se", "modindices")
+"""What of a lavaan model is kept."""
 
 
 PROBED = ("shift_invariance", "scale_invariance", "na_in_x_rows_dropped", "singleton", "perfect")
@@ -92,6 +92,10 @@ def _gbm(gbm: dict[str, Any]) -> dict[str, Any]:
 
 def _trim(model: dict[str, Any]) -> dict[str, Any]:
     return {key: model[key] for key in KEPT if key in model}
+
+
+def _of_lavaan(found: dict[str, Any]) -> dict[str, Any]:
+    return {key: found[key] for key in SEM if key in found}
 
 
 def trimmed(shared: Path) -> dict[str, dict[str, Any]]:
@@ -129,10 +133,10 @@ def trimmed(shared: Path) -> dict[str, dict[str, Any]]:
             "order_dependence": orders,
             **{name: probes[name] for name in PROBES},
         },
-        "lavaan_paths.json": {
+        "lavaan.json": {
             "version": lavaan["version"],
             "note": lavaan["note"],
-            **{name: {key: lavaan[name][key] for key in ("model", "fit", "estimates")} for name in PATHS},
+            **{name: _of_lavaan(found) for name, found in lavaan.items() if "fit" in found},
         },
         "gbm.json": _gbm(gbm),
         "gd.json": _gd(gd),
