@@ -37,9 +37,11 @@ check: $(READY) ## lint, formatting, types, and the floors of the house
 bench: $(READY) ## time and memory of a fit by number of pixels
 	$(BIN)/python tests/benchmarks/bench_psem.py
 	$(BIN)/python tests/benchmarks/bench_errors.py
+	$(BIN)/python tests/benchmarks/bench_lsem.py
 	$(BIN)/python tests/benchmarks/bench_geodetector.py
 	$(BIN)/python tests/benchmarks/bench_brt.py
 	$(BIN)/python tests/benchmarks/bench_trend.py
+	$(BIN)/python tests/benchmarks/bench_table.py
 
 calibrate: $(READY) ## false alarms and intervals of each method, block folds against far pixels (hours)
 	$(BIN)/python tests/calibration/inference.py --workers $(WORKERS)

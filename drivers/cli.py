@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -17,9 +18,12 @@ from drivers.comparing_runs import compare_reports
 from drivers.errors import DriversError, Fault, TableError, propose
 from drivers.forests import read_forest
 from drivers.progress import reporting
-from drivers.report import read_report
+from drivers.report import check_target, read_report
 from drivers.report.numbers import count, number, percent
 from drivers.report.terminal import overview, print_to, terminal_table
+from drivers.spec import StudySpec, read_spec
+from drivers.spec.table_spec import is_table_spec, read_table_spec
+from drivers.study_table import build_due_table, look_at_table, outdated_table, table_warnings
 
 FALSE_DISCOVERIES = 0.05
 """Share of false ones among the differences that are shown."""
@@ -44,15 +48,33 @@ def _about(
 
 
 @app.command()
-def check(spec: Annotated[Path, typer.Argument(help="A study spec, specs/NAME.yaml.")]) -> None:
-    """Check a spec, its models and its table; report every fault; fit nothing."""
-    found, table, partition = study.check(spec)
+def check(
+    spec: Annotated[
+        Path, typer.Argument(help="A study spec, specs/NAME.yaml, or a table spec, NAME.table.yaml.")
+    ],
+) -> None:
+    """Check a spec, its models and its table, or its rasters; report every fault; fit and write nothing."""
+    if is_table_spec(spec):
+        from drivers.table.rasters.outlook import look_ahead  # rasterio takes a second to import
+        from drivers.table_command import outlook_lines
+
+        print("\n".join(outlook_lines(look_ahead(read_table_spec(spec)))))
+        return
+    read = read_spec(spec)
+    why = outdated_table(read)
+    if read.table.spec is not None and why:
+        from drivers.table_command import outlook_lines
+
+        print("\n".join(outlook_lines(look_at_table(read))))
+        print(f"{spec}: sound as far as can be known before its table is made (to be made because {why})")
+        return
+    found, table, partition = study.check(read)
     fits = sum(len(strata) for _, strata in study.asked(found, partition))
     print(f"{spec}: sound. {table.source}: {table.n} pixels. {len(found.models)} model(s), {fits} fit(s).")
     for name, lacking in table.missing.items():
         if lacking:
             print(f"  {name}: {lacking} missing")
-    for warning in study.table_warnings(found, table):
+    for warning in table_warnings(found, table):
         print(f"  warning: {warning}")
     for stratum in partition.strata:
         if stratum.rows == 0:
@@ -67,7 +89,7 @@ def run(
     """Run a study and write its report."""
     target = out if out is not None else default_out(spec)
     try:
-        done = study.run(spec, target, reporting=reporting)
+        done = study.run(_with_table(read_spec(spec), target), target, reporting=reporting)
     except KeyboardInterrupt:
         _stopped()
     print_to(Console(), overview(done.tables))
@@ -75,6 +97,24 @@ def run(
     if done.failures:
         print(f"{len(done.failures)} fit(s) failed; tables/fit.csv says why.", file=sys.stderr)
         raise typer.Exit(EXIT_SOME_FAILED)
+
+
+def _with_table(read: StudySpec, target: Path) -> StudySpec:
+    """The study with its table on disk: made from rasters where that is asked and due, which is said."""
+    made = read.table.spec
+    if made is None:
+        return read
+    check_target(target)  # before the rasters, which may take long
+    why = outdated_table(read)
+    if not why:
+        print(f"Table: {made.output} is up to date with {made.path}")
+    else:
+        print(f"Table: {made.output} is made from {made.path}, because {why}")
+        from drivers.table_command import table_lines
+
+        for line in table_lines(build_due_table(read, reporting)):
+            print(line)
+    return replace(read, table=replace(read.table, spec=None))
 
 
 @app.command()

@@ -131,6 +131,11 @@ def test_a_study_makes_its_table_once(folder: Path) -> None:
 
 def test_a_table_is_made_again_when_its_spec_or_a_file_has_changed(folder: Path) -> None:
     done = dr.run(folder / "specs" / "s.yaml")
+    assert [Path(name).name for name in done.tables.meta["sha256"]["documents"]] == [
+        "s.yaml",
+        "m.yaml",
+        "made.table.yaml",
+    ]
     assert done.tables.meta["table"]["crs"] == "unnamed Albers Equal Area"
     assert stale(folder) == ""
     source = folder / "specs" / "n_2002.tif"

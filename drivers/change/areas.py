@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers.errors import Fault, TableError
+from drivers.stats.cell_area import cell_areas
 from drivers.table import PixelTable
 
 Array = NDArray[np.float64]
@@ -17,9 +18,6 @@ CELL_AREA = "cell_area"
 
 SQUARE_KM = 1e6
 """Square metres of a square kilometre."""
-
-SEMI_MAJOR, FLATTENING = 6378.137, 1 / 298.257223563
-"""The ellipsoid of WGS 84, in km; that of other systems differs by less than a ten-thousandth of the area."""
 
 KM2 = "km2"
 SQUARED = "squared units of the coordinates"
@@ -49,7 +47,9 @@ class PixelAreas:
         if self.latitude is None:
             return np.full(rows.stop - rows.start, self.size)
         latitude = np.asarray(self.latitude[rows], dtype=np.float64)
-        return cell_areas(latitude, self.size) if self.unit else np.cos(np.radians(latitude))
+        if not self.unit:
+            return np.asarray(np.cos(np.radians(latitude)))
+        return cell_areas(latitude, self.size, self.size) / SQUARE_KM
 
     def area(self, weight: float) -> float:
         """A sum of weights as an area; NaN where areas are not known."""
@@ -86,30 +86,6 @@ def pixel_areas(table: PixelTable) -> PixelAreas:
     if metres is None:
         return PixelAreas(SQUARED, size**2)
     return PixelAreas(KM2, (size * metres) ** 2 / SQUARE_KM)
-
-
-def cell_areas(latitude: Array, size: float) -> Array:
-    """Area in km2 of cells of `size` by `size` degrees about a latitude, on the ellipsoid; shape (n,).
-
-    Notes
-    -----
-    a² Δλ / 2 · [q(φ + size/2) - q(φ - size/2)] with q = (1 - e²) [sin φ / (1 - e² sin² φ) +
-    artanh(e sin φ) / e] (Snyder 1987, doi:10.3133/pp1395, equation 3-12).
-
-    Examples
-    --------
-    >>> cell_areas(np.array([0.0, 60.0]), 1.0).round(2).tolist()
-    [12308.92, 6216.72]
-    """
-    e2 = FLATTENING * (2.0 - FLATTENING)
-    e = np.sqrt(e2)
-
-    def q(degrees: Array) -> Array:
-        sine = np.sin(np.radians(np.clip(degrees, -90.0, 90.0)))
-        return np.asarray((1.0 - e2) * (sine / (1.0 - e2 * sine**2) + np.arctanh(e * sine) / e))
-
-    band = q(latitude + size / 2.0) - q(latitude - size / 2.0)
-    return np.asarray(SEMI_MAJOR**2 * np.radians(size) / 2.0 * band)
 
 
 def _metres(crs: str | None) -> float | None:

@@ -32,6 +32,10 @@ def check_coordinates(table: PixelTable, place: Place) -> None:
         raise TableError(Fault("`centre` needs the coordinates of the pixels", place, hint))
 
 
+NOTHING_WEIGHS = "no value is above 0 in this year"
+"""Why a single year has no centre."""
+
+
 @dataclass(frozen=True, slots=True)
 class Track:
     """Centres of m years; every array has shape (m,).
@@ -133,6 +137,7 @@ class CentreWork(Plain):
                     "azimuth": track.azimuth[i],
                     "offset": track.offset[i],
                     "offset_azimuth": track.offset_azimuth[i],
+                    "note": "" if np.isfinite(track.easting[i]) else NOTHING_WEIGHS,
                 }
                 for i, year in enumerate(self.of_series.years)
             ]
@@ -149,6 +154,8 @@ class CentreWork(Plain):
                 f"{negative} of {n * len(self.of_series.years)} values are negative, and a centre of gravity "
                 "with negative weights can lie anywhere; `weights: positive` counts them as 0"
             )
+        if not self._sums[0, :-1, cells].any():
+            return "no value is above 0 in any year, and nothing weighs"
         return ""
 
     def _track(self, cells: list[int]) -> Track:

@@ -16,6 +16,7 @@ from drivers.change.areas import pixel_areas
 from drivers.change.centre import CentreWork, check_coordinates
 from drivers.change.correlation import CorrelationWork
 from drivers.change.description import description
+from drivers.change.distribution import DistributionWork
 from drivers.change.frequency import FrequencyWork
 from drivers.change.ground import Ground, Rows, Work, some
 from drivers.change.moments import SeriesMoments
@@ -140,6 +141,8 @@ class _Plan:
         for name in dict.fromkeys((*self._trends, *chain.from_iterable(pairs))):
             self.moments[name] = SeriesMoments(ground, series[name])
             self.works.append(self.moments[name])
+        for name in self._described:
+            self._add(DistributionWork(ground, series[name]))
         trends: dict[str, TrendWork] = {}
         for name in dict.fromkeys((*_names(change.trend), *_names(change.persistence))):
             trends[name] = TrendWork(ground, series[name], self.trend_options(name))

@@ -73,8 +73,13 @@ class ChangeColumns:
     units: dict[str, str]
 
 
-def change_columns(study: StudySpec) -> ChangeColumns:
+def change_columns(study: StudySpec, header: tuple[str, Sequence[str]] | None = None) -> ChangeColumns:
     """The columns that the `change` of a study needs, from the table's header alone; none without `change`.
+
+    Parameters
+    ----------
+    study : the study
+    header : the table as messages name it, and its columns, where it is not made yet
 
     Raises
     ------
@@ -83,7 +88,7 @@ def change_columns(study: StudySpec) -> ChangeColumns:
     """
     if study.change is None:
         return ChangeColumns({}, frozenset(), {})
-    source, known = _header(study)
+    source, known = header or _header(study)
     series = year_series(study.change, source, known)
     needed: dict[str, Place | None] = {
         column: one.spec.place for one in series for column in columns_read(one, study.change)
@@ -175,7 +180,7 @@ class Reading:
         return values
 
 
-def _header(study: StudySpec) -> tuple[str, list[str]]:
+def _header(study: StudySpec) -> tuple[str, Sequence[str]]:
     """The table as messages name it, and its columns."""
     source = study.table
     if source.path is not None:

@@ -7,10 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from drivers.maps import ClassMap
 from drivers.report.centre_track import Stop, centre_track
-from drivers.report.change_rows import OfSeries, area_text, series_of, sure_shares, way_of
+from drivers.report.change_rows import (
+    OfSeries,
+    area_text,
+    between,
+    series_of,
+    sure_shares,
+    way_of,
+    year_pairs,
+)
 from drivers.report.change_wording import DASHED, EACH_OWN, panel_words
 from drivers.report.class_bars import Beside, class_bars
 from drivers.report.class_colours import FALLING, RISING, class_colour
+from drivers.report.distribution_section import violin_figures
 from drivers.report.flow import Flow, Side, flow
 from drivers.report.numbers import exact, is_missing, percent, stratum_label
 from drivers.report.picture import picture
@@ -53,6 +62,7 @@ def change_figures(run: RunTables) -> dict[str, str]:
             **{f"correlation-{j + 1}": _signs(series, p) for j, p in enumerate(partners(series))},
             **{f"transfer-{a}-{b}": _flows(series, a, b) for a, b in year_pairs(series)},
         }
+        found |= violin_figures(run, series.name, figure_name(k, series.name, "spread"), series.unit)
         for kind, drawn in kinds.items():
             begin = figure_name(k, series.name, kind)
             found |= {f"{begin}-{j + 1}.svg": figure for j, figure in enumerate(drawn)}
@@ -62,27 +72,6 @@ def change_figures(run: RunTables) -> dict[str, str]:
 def partners(series: OfSeries) -> list[str]:
     """The series that one is correlated with."""
     return list(dict.fromkeys(text(row.get("partner")) for row in series.rows("correlation")))
-
-
-def year_pairs(series: OfSeries) -> list[tuple[str, str]]:
-    """The years whose transfers the page shows: the first and the last."""
-    rows = [r for r in series.rows("transfer") if not is_missing(r.get("year_from"))]
-    pairs = {(int(r["year_from"]), int(r["year_to"])) for r in rows}
-    if not pairs:
-        return []
-    first, last = max(pairs, key=lambda pair: (pair[1] - pair[0], -pair[0]))
-    return [(str(first), str(last))]
-
-
-def between(rows: Iterable[Row], years: tuple[str, str]) -> list[Row]:
-    """The rows of a pair of years."""
-    return [row for row in rows if (text_of(row, "year_from"), text_of(row, "year_to")) == years]
-
-
-def text_of(row: Row, column: str) -> str:
-    """A year as text, whole also where missing years beside it made it a double."""
-    value = row.get(column)
-    return "" if is_missing(value) else str(int(float(str(value))))
 
 
 def lots(strata: Sequence[str], most: int) -> list[list[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -126,6 +126,41 @@ def area_text(run: RunTables, value: object) -> str:
 
     words = count(known) if abs(known) >= 100 or float(known).is_integer() else number(known)
     return f"{words} {area_unit(run)}".rstrip()
+
+
+def year_pairs(series: OfSeries) -> list[tuple[str, str]]:
+    """The years whose transfers the page shows: the first and the last."""
+    rows = [r for r in series.rows("transfer") if not is_missing(r.get("year_from"))]
+    pairs = {(int(r["year_from"]), int(r["year_to"])) for r in rows}
+    if not pairs:
+        return []
+    first, last = max(pairs, key=lambda pair: (pair[1] - pair[0], -pair[0]))
+    return [(str(first), str(last))]
+
+
+def between(rows: Iterable[Row], years: tuple[str, str]) -> list[Row]:
+    """The rows of a pair of years."""
+    return [row for row in rows if (text_of(row, "year_from"), text_of(row, "year_to")) == years]
+
+
+def text_of(row: Row, column: str) -> str:
+    """A year as text, whole also where missing years beside it made it a double."""
+    value = row.get(column)
+    return "" if is_missing(value) else str(int(float(str(value))))
+
+
+def changed_classes(run: RunTables) -> list[Row]:
+    """Classes of the first stratum of every series, between the first and the last year that were compared.
+
+    Areas, or shares of the area where these are not known.
+    """
+    found: list[Row] = []
+    for series in series_of(run):
+        strata = series.strata("transfer_classes")
+        for pair in year_pairs(series):
+            rows = [r for r in series.rows("transfer_classes") if text(r.get("stratum")) == strata[0]]
+            found += between(rows, pair)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

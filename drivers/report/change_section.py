@@ -8,15 +8,17 @@ from typing import Any
 from markupsafe import Markup
 
 from drivers.report import change_wording as words
-from drivers.report.change_figures import (
-    MOST_SINGLE,
+from drivers.report.change_figures import MOST_SINGLE, change_figures, figure_name, partners
+from drivers.report.change_rows import (
+    TABLES,
+    UNKNOWN,
+    OfSeries,
+    area_unit,
     between,
-    change_figures,
-    figure_name,
-    partners,
+    series_of,
     year_pairs,
 )
-from drivers.report.change_rows import TABLES, UNKNOWN, OfSeries, area_unit, series_of
+from drivers.report.distribution_section import spread, spread_rows
 from drivers.report.numbers import count, exact, is_missing, number, percent
 from drivers.report.picture import stride
 from drivers.report.run_tables import Row, RunTables, number_or_none, text
@@ -80,6 +82,9 @@ def _part(k: int, series: OfSeries, figures: Drawn) -> dict[str, Any]:
         if has["series_trend"] or has["series"]
         else None,
         "description": series.rows("description"),
+        "spread": spread(series.run, series.name, drawn("spread"))
+        if spread_rows(series.run, series.name)
+        else None,
         "trend": {
             "sentences": words.trend_sentences(series),
             "note": words.fdr_note(series),

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from drivers.report.brt_section import BrtSection
 from drivers.report.change_section import ChangeOverYears
+from drivers.report.distribution_section import Distributions
 from drivers.report.geodetector_section import GeodetectorSection
 from drivers.report.methods_compared import MethodsCompared
 from drivers.report.psem_section import PsemSection
@@ -69,5 +70,10 @@ SECTIONS: dict[str, Section] = {
 }
 """Method name -> its section. A method without one still has its verdict and its tables."""
 
-COMPARISONS: tuple[Comparison, ...] = (ChangeOverYears(), StrataCompared(), MethodsCompared())
+COMPARISONS: tuple[Comparison, ...] = (
+    Distributions(),
+    ChangeOverYears(),
+    StrataCompared(),
+    MethodsCompared(),
+)
 """In the order of the page."""

@@ -15,7 +15,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
-from drivers.report.change_rows import series_of, sure_shares
+from drivers.report.change_rows import changed_classes, series_of, sure_shares
 from drivers.report.numbers import is_missing, level_of
 from drivers.report.run_tables import RunTables, text
 from drivers.report.tables import TEXT_COLUMNS
@@ -37,6 +37,10 @@ TOP = 5
 """Drivers per fit in a first look."""
 CHANGES = ("stratum", "series", "n_years", "sen_slope", "mk_z", "mk_p", "significant", "share_fdr")
 """The columns of a first look at change: of series_trend.csv, and shares of the area from trend.csv."""
+_CHANGED = ("stratum", "series", "year_from", "year_to", "class")
+CLASSES = (*_CHANGED, "before", "after", "gain", "loss", "net")
+SHARES_OF_CLASSES = (*_CHANGED, "share_before", "share_after", "share_gain", "share_loss")
+"""The columns of a first look at transfers, with areas and without."""
 PATH_METHOD = "psem"
 VERDICTS = frozenset(("n_effective", "fishers_c", "fishers_c_df", "fishers_c_p", "verdict", "aicc", "r2"))
 """What only path models have: left out of the first look where there is none."""
@@ -246,6 +250,12 @@ def overview(run: RunTables) -> RenderableType:
         title = "Change over years: slope of each mean, and shares of the area with a significant trend"
         parts += [Text("")] if parts else [Text(text(run.meta.get("title")) or text(run.meta.get("study")))]
         parts.append(FittedTable(changed, title, "series_trend"))
+    if classes := changed_classes(run):
+        parts += [Text("")] if parts else [Text(text(run.meta.get("title")) or text(run.meta.get("study")))]
+        areas = any(not is_missing(row.get("before")) for row in classes)
+        names = CLASSES if areas else SHARES_OF_CLASSES
+        title = "Change over years: what each class gained and lost"
+        parts.append(FittedTable(pd.DataFrame(classes)[list(names)], title, "transfer_classes"))
     parts += [Text(f"failed: {m} on {s}: {why}", style="red") for m, s, why in failures(run)]
     parts += [Text(f"warning: {warning}", style="yellow") for warning in run.meta.get("warnings") or []]
     return Group(*parts)

@@ -1,4 +1,4 @@
-"""Simulated pixel tables whose causes are known (METHODS, section 11).
+"""Simulated pixel tables and rasters whose causes are known (METHODS, section 11).
 
 They serve the demo, recovery and coverage tests, and benchmarks; show `SimulatedTable.note` wherever
 one is shown. Only the linear, spatially smooth part is here.
@@ -18,9 +18,10 @@ from drivers.simulate.ground import Ground, lay_ground, side_for
 from drivers.simulate.horqin import build_horqin
 from drivers.simulate.horqin_data import MISSING_IN
 from drivers.simulate.horqin_years import build_horqin_years
+from drivers.simulate.rasters import SimulatedRasters, simulate_rasters
 from drivers.simulate.simulated import SimulatedTable
 
-__all__ = ["WORLDS", "SimulatedTable", "World", "simulate"]
+__all__ = ["WORLDS", "SimulatedRasters", "SimulatedTable", "World", "simulate", "simulate_rasters"]
 
 FEWEST_PIXELS = 100
 """Below this, the rarest land use (2.7 %) would have fewer than three pixels."""

@@ -7,7 +7,8 @@ from drivers.spec.model import ModelFile, model_from_text, read_model
 from drivers.spec.options import BrtOptions, GeodetectorOptions, PsemOptions
 from drivers.spec.roles import Variable
 from drivers.spec.strata import ConditionFamily, LevelFamily
-from drivers.spec.study import FitRequest, StudySpec, TableSource, read_spec
+from drivers.spec.study import FitRequest, StudySpec, read_spec
+from drivers.spec.table_source import TableSource
 from drivers.spec.vocabulary import Vocabulary
 
 __all__ = [

@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from drivers.errors import Fault, Place, SpecError, propose
 from drivers.spec.bind import bind_model, place_order
@@ -14,32 +13,14 @@ from drivers.spec.bound import BoundModel
 from drivers.spec.change import Change, read_change, refuse_model_name
 from drivers.spec.document import load_document
 from drivers.spec.model import load_model
-from drivers.spec.places import KeyPath, Places
+from drivers.spec.places import KeyPath, Places, shown
 from drivers.spec.roles import Roles, Variable, read_roles
 from drivers.spec.series import Series, read_series
-from drivers.spec.shapes import DEMO_PIXELS, StudyShape, TableShape
+from drivers.spec.shapes import StudyShape
 from drivers.spec.strata import ConditionFamily, LevelFamily, read_over, read_strata
-from drivers.spec.table_spec import TableSpec, read_table_spec
+from drivers.spec.table_source import TableSource, is_file, read_table_source
 from drivers.spec.validation import validate
 from drivers.spec.vocabulary import Vocabulary
-
-
-@dataclass(frozen=True, slots=True)
-class TableSource:
-    """Where the pixel table comes from."""
-
-    kind: Literal["path", "simulate", "spec"]
-    path: Path | None
-    """The file, relative to the working directory or absolute; None for `simulate`."""
-    simulate: str
-    """The planted world; for `simulate` only."""
-    pixels: int
-    seed: int | None
-    """The world's own seed; None for the study's."""
-    place: Place = field(compare=False)
-    """Where the spec says so, for faults of the table."""
-    spec: TableSpec | None = None
-    """How to make the file from rasters; for `spec` only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +67,7 @@ class StudySpec:
     """What is asked about change over years."""
     seed: int
     documents: tuple[tuple[str, str], ...]
-    """(file, sha256) of the spec and of every model file that was read."""
+    """(file, sha256) of the spec, of every model file that was read, and of the table spec that it names."""
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -152,9 +133,17 @@ class _Reader:
         if not isinstance(content, dict):
             message = f"{self.document.file} is not a study spec: it is no mapping of keys"
             raise SpecError(Fault(message, self.places.value(()), "a study spec begins with `study: NAME`"))
+        if "study" not in content and {"grid", "layers"} <= content.keys():
+            message = f"{self.document.file} is a table spec, not a study spec"
+            raise SpecError(
+                Fault(message, self.places.key(("grid",)), f"`drivers table {self.document.file}`")
+            )
         stand_in = {"study": "x", "table": {"simulate": "x"}}
         study, unsound = validate(StudyShape, content, self.places, self.faults, stand_in)
-        table = self._table(study.table, "table" not in unsound)
+        sound = "table" not in unsound
+        table = read_table_source(
+            study.table, self.places, self.folder, self.faults, self.model_faults, sound=sound
+        )
         pixel = self._pixel(study)
         before = len(self.faults)
         roles = read_roles(study, self.places, self.faults)
@@ -172,6 +161,7 @@ class _Reader:
         self._bind(vocabulary if known else None)
         if self.faults or self.model_faults:
             raise SpecError([*sorted(self.faults, key=place_order), *self.model_faults])
+        made = [(shown(table.spec.path), table.spec.sha256)] if table.spec is not None else []
         return StudySpec(
             name=study.study,
             title=study.title,
@@ -187,54 +177,11 @@ class _Reader:
             models=self.models,
             change=change,
             seed=study.seed,
-            documents=tuple(self.documents),
+            documents=(*self.documents, *made),
         )
 
     def _fault(self, message: str, place: Place, hint: str = "") -> None:
         self.faults.append(Fault(message, place, hint))
-
-    def _table(self, table: TableShape, sound: bool) -> TableSource:
-        at: KeyPath = ("table",)
-        sources = [name for name in ("path", "simulate", "spec") if getattr(table, name) is not None]
-        if sound and not sources:
-            hint = "write `path:`, `spec:` or `simulate:`"
-            self._fault("`table` names no table", self.places.key(at), hint)
-        if sound and len(sources) > 1:
-            self._fault(f"`table` has both `{sources[0]}` and `{sources[1]}`", self.places.key(at))
-        for key in ("pixels", "seed"):
-            if sound and getattr(table, key) is not None and table.simulate is None and sources:
-                self._fault(f"`{key}` is only for a simulated table", self.places.key((*at, key)))
-        kind: Literal["path", "simulate", "spec"] = "path"
-        path = None if table.path is None else Path(os.path.normpath(self.folder / table.path))
-        made = None
-        if table.simulate is not None:
-            kind = "simulate"
-        elif table.spec is not None and sound and len(sources) == 1:
-            kind, made = "spec", self._table_spec(table.spec, self.places.value((*at, "spec")))
-            path = None if made is None else made.output
-        return TableSource(
-            kind,
-            path,
-            table.simulate or "",
-            table.pixels or DEMO_PIXELS,
-            table.seed,
-            self.places.value((*at, sources[0])) if sources else self.places.key(at),
-            made,
-        )
-
-    def _table_spec(self, text: str, place: Place) -> TableSpec | None:
-        """The spec of a table to be made from rasters; its faults stand with those of the models."""
-        path = Path(os.path.normpath(self.folder / text))
-        if not _is_file(path):
-            there = sorted(found.name for found in path.parent.glob("*.table.y*ml"))
-            hint = propose(path.name, there) if there else "the path is relative to this file"
-            self._fault(f"there is no table spec `{text}`", place, hint)
-            return None
-        try:
-            return read_table_spec(path)
-        except SpecError as error:
-            self.model_faults.extend(error.faults)
-            return None
 
     def _pixel(self, study: StudyShape) -> Pixel | None:
         pixel = study.pixel
@@ -298,7 +245,7 @@ class _Reader:
         named = text.endswith((".yaml", ".yml"))
         home = self.folder if named else self.folder / ".." / "models"
         path = Path(os.path.normpath(home / (text if named else f"{text}.yaml")))
-        if not _is_file(path):
+        if not is_file(path):
             self._missing_model(text, path, named, place)
             return None
         first = self.files.setdefault(path.stem, path)
@@ -350,10 +297,3 @@ def _is_crs(text: str) -> bool:
     except CRSError:
         return False
     return True
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False

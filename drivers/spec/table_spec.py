@@ -144,6 +144,11 @@ class _Reader:
             message = f"{self.document.file} is not a table spec: it is no mapping of keys"
             hint = "a table spec begins with `table: NAME`"
             raise SpecError(Fault(message, self.document.value(()), hint))
+        if "study" in content and "layers" not in content:
+            message = f"{self.document.file} is a study spec, not a table spec"
+            raise SpecError(
+                Fault(message, self.document.key(("study",)), "a table spec has `grid` and `layers`")
+            )
         stand_in = {"table": "x", "grid": {}, "layers": {"x": {"source": "x.tif"}}}
         found, unsound = validate(TableDocument, content, self.document, self.faults, stand_in)
         grid = read_grid(found.grid, self.document, self.folder, self.faults, sound="grid" not in unsound)

@@ -55,7 +55,10 @@ ELSEWHERE = {
 """Files that hold tables but are not read, and what to do with each."""
 
 EASTING, NORTHING = "easting", "northing"
-"""The names of the coordinates that come from a geometry column."""
+"""The names of the coordinates that come from a geometry column, and of those that `drivers table` writes."""
+
+METADATA = b"ecodrivers"
+"""Where `drivers table` keeps its facts among those of a Parquet file."""
 
 SIMILAR_FILES = 3
 
@@ -71,7 +74,11 @@ class TableFile:
     layout: Layout | None = None
     geometry: str | None = None
     crs: str | None = None
-    """The CRS of the geometry."""
+    """The CRS of the geometry, or of the grid that the table was made on."""
+    gridded: bool = False
+    """Whether `drivers table` wrote it, with coordinates of a grid that it knows."""
+    cell: tuple[float, float] | None = None
+    """Width and height of a cell of that grid, in units of the CRS."""
 
     @property
     def row(self) -> Row:
@@ -191,10 +198,25 @@ def _open(path: Path, format: Format) -> TableFile:
     if format == "feather":
         return TableFile(path, format, tuple(_feather_names(path)))
     schema = pq.read_schema(path)
+    if METADATA in (schema.metadata or {}):
+        with _geometry_faults("its grid"):
+            return _open_gridded(path, schema)
     if b"geo" not in (schema.metadata or {}):
         return TableFile(path, format, tuple(schema.names))
     with _geometry_faults():
         return _open_geo(path, schema)
+
+
+def _open_gridded(path: Path, schema: pa.Schema) -> TableFile:
+    """A table of `drivers table`: where its cells lie and how large they are stands in the file."""
+    grid = json.loads(schema.metadata[METADATA])["grid"]
+    width, _, _, _, height, _ = (float(number) for number in grid["transform"])
+    return gridded_file(path, schema.names, grid["crs_wkt"], (width, -height))
+
+
+def gridded_file(path: Path, columns: Sequence[str], crs: object, cell: tuple[float, float]) -> TableFile:
+    """A table of `drivers table`, whether it is written yet or not."""
+    return TableFile(path, "parquet", tuple(columns), None, None, _crs(crs), gridded=True, cell=cell)
 
 
 def _open_geo(path: Path, schema: pa.Schema) -> TableFile:
@@ -205,17 +227,17 @@ def _open_geo(path: Path, schema: pa.Schema) -> TableFile:
 
 
 @contextmanager
-def _geometry_faults() -> Iterator[None]:
+def _geometry_faults(what: str = "its geometry") -> Iterator[None]:
     """The ways in which geopandas and pyproj refuse damaged metadata, as one."""
     try:
         yield
     except (KeyError, TypeError, AttributeError, RuntimeError) as error:
-        raise ValueError(f"its geometry: {error}") from error
+        raise ValueError(f"{what}: {error}") from error
 
 
 def _crs(described: object) -> str | None:
-    """A CRS by its short name (`EPSG:32651`) where it has one; GeoParquet writes PROJJSON."""
-    import pyproj  # comes with geopandas, and only GeoParquet needs it
+    """A CRS by its short name (`EPSG:32651`) where it has one; GeoParquet writes PROJJSON, and we WKT."""
+    import pyproj  # it takes a tenth of a second, and most tables name none
 
     if described is None:
         return None

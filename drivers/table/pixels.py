@@ -71,6 +71,15 @@ class PixelTable:
         return names[0] in LONGITUDES and names[1] in LATITUDES
 
     @property
+    def crs_name(self) -> str:
+        """The coordinate system as a spec would name it; of one without a code its own name."""
+        if not self.crs or "[" not in self.crs:
+            return self.crs or ""
+        from drivers.table.crs import crs_label, parse_crs  # only what is written out in full needs it
+
+        return crs_label(parse_crs(self.crs))
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """The names of the columns, in the table's order."""
         return tuple(str(name) for name in self.frame.columns)

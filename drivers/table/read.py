@@ -15,6 +15,9 @@ from drivers.table.columns import Kind, Role, Row, faults_of, holds_classes, pla
 from drivers.table.files import EASTING, NORTHING, TableFile, open_table, read_columns
 from drivers.table.pixels import PixelTable, missing_column
 
+SAME_SIDE = 1e-6
+"""Share of a cell's side by which sides that are the same may differ in print."""
+
 
 def load(
     path: str | Path | None = None,
@@ -32,6 +35,7 @@ def load(
     crs: str | None = None,
     cell_size: float | None = None,
     place: Place | None = None,
+    pixel_place: Place | None = None,
 ) -> PixelTable:
     """The table of a study: the columns it needs, read once and checked, with all faults at once.
 
@@ -50,9 +54,9 @@ def load(
     units : mapping of str to str
         The unit of each column that has one.
     easting, northing, crs, cell_size
-        The `pixel:` part of a spec. Where it names no columns, a GeoParquet file gives them.
-    place : Place, optional
-        Where the spec names the table.
+        The `pixel:` part of a spec. What it does not say, a GeoParquet file or one of `drivers table` does.
+    place, pixel_place : Place, optional
+        Where the spec names the table, and where it says where the pixels lie.
 
     Returns
     -------
@@ -72,7 +76,7 @@ def load(
         pd.DataFrame(), "", dict(units or {}), easting, northing, crs, cell_size, frozenset(categorical)
     )
     if path is not None:
-        return _from_file(open_table(path, place), roles, described, place)
+        return _from_file(open_table(path, place), roles, described, place, pixel_place=pixel_place)
     if world is None:
         raise TypeError("load needs a path or a world")
     from drivers.simulate import simulate  # only the simulated studies need it
@@ -179,9 +183,16 @@ def _from_file(
     place: Place | None,
     kept: Sequence[str] = (),
     find_classes: bool = False,
+    pixel_place: Place | None = None,
 ) -> PixelTable:
     from_geometry = False
-    described = replace(described, crs=_agreed_crs(table, described.crs, place))
+    agreed, side = agreed_grid(table, described.crs, described.cell_size, pixel_place or place)
+    described = replace(described, crs=agreed, cell_size=side)
+    unplaced = described.easting is None and described.northing is None
+    if table.gridded and unplaced and {EASTING, NORTHING} <= set(table.columns):
+        described = replace(described, easting=EASTING, northing=NORTHING)
+        for name in (EASTING, NORTHING):
+            roles[name] = replace(roles.get(name, Role(name, place)), coordinate=True)
     if table.geometry is not None and described.easting is None and described.northing is None:
         there = {EASTING, NORTHING} & set(table.columns)
         from_geometry = not there
@@ -261,25 +272,59 @@ def _absent(roles: Mapping[str, Role], source: str, known: Sequence[str]) -> lis
     return [replace(missing_column(name, source, known), place=role.place) for name, role in roles.items()]
 
 
-def _agreed_crs(table: TableFile, named: str | None, place: Place | None) -> str | None:
+def agreed_grid(
+    table: TableFile, crs: str | None, size: float | None, place: Place | None
+) -> tuple[str | None, float | None]:
+    """The CRS and the side of a cell of a table, of what a spec and the file say.
+
+    Raises
+    ------
+    TableError
+        Where they contradict each other, or the spec names no CRS.
+    """
+    faults: list[Fault] = []
+    agreed = _agreed_crs(table, crs, place, faults), _agreed_size(table, size, place, faults)
+    if faults:
+        raise TableError(faults)
+    return agreed
+
+
+def _agreed_crs(table: TableFile, named: str | None, place: Place | None, faults: list[Fault]) -> str | None:
     """The CRS that the spec names, which may not contradict the file's."""
     if named is None:
         return table.crs
     import pyproj  # takes a moment, and only a table with a CRS needs it
 
+    from drivers.table.crs import crs_label, same_crs
+
     try:
         wanted = pyproj.CRS.from_user_input(named)
     except pyproj.exceptions.CRSError:
-        raise TableError(Fault(f"`{named}` is not a known CRS", place, "write it as EPSG:32651")) from None
-    if table.crs is not None and not wanted.equals(pyproj.CRS.from_user_input(table.crs), True):
-        raise TableError(
-            Fault(
-                f"{table.path.name} has its coordinates in {table.crs}, not in {named}",
-                place,
-                "leave `crs:` out",
-            )
-        )
+        faults.append(Fault(f"`{named}` is not a known CRS", place, "write it as EPSG:32651"))
+        return None
+    held = pyproj.CRS.from_user_input(table.crs) if table.crs is not None else wanted
+    if not same_crs(wanted, held):
+        message = f"{table.path.name} has its coordinates in {crs_label(held)}, not in {named}"
+        faults.append(Fault(message, place, "leave `crs:` out"))
     return named
+
+
+def _agreed_size(
+    table: TableFile, given: float | None, place: Place | None, faults: list[Fault]
+) -> float | None:
+    """The side of a cell, which may not contradict the grid that the file was made on.
+
+    Cells that are not square have none: they are found from the coordinates, their areas from `cell_area`.
+    """
+    if table.cell is None:
+        return given
+    width, height = table.cell
+    if given is None:
+        return width if abs(width - height) <= SAME_SIDE * width else None
+    if max(abs(given - width), abs(given - height)) > SAME_SIDE * given:
+        message = f"the cells of {table.path.name} are {width:.10g} by {height:.10g}, not {given:.10g}"
+        faults.append(Fault(message, place, "leave `size:` out"))
+    return given
 
 
 def _content_sha256(frame: pd.DataFrame) -> str:

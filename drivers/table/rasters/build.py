@@ -210,6 +210,12 @@ class _Build:
         for text, tally in self.evaluator.tallies.items():
             said = tally.note(text)
             found += [said] if said else []
+        for (name, text), count in self.evaluator.undefined.items():
+            over = " and years" if self.plan.years[name] else ""
+            found.append(
+                f"`{name}`: `{text}` has no result in {count:,} pixels{over} (a negative number, or 0 / 0), "
+                "which are left empty"
+            )
         for name, count in self.infinite.items():
             found.append(
                 f"`{name}` is infinite in {count:,} pixels (ln 0, division by 0) and left empty there"

@@ -129,11 +129,16 @@ class Evaluator:
         self._outside: NDArray[np.bool_] = np.zeros((0, 0), dtype=np.bool_)
         self._rows = (0, 0)
         self._place: Place | None = None
+        self._name = ""
+        self._seen: set[tuple[int, int | None]] = set()
         self.tallies: dict[str, Tally] = {}
+        self.undefined: dict[tuple[str, str], int] = {}
+        """(derived column, what was computed) -> values that it has no result for, over all years."""
 
     def begin(self, start: int, stop: int, inside: NDArray[np.bool_]) -> None:
         """Go on to these rows; forget the others."""
         self._held.clear()
+        self._seen.clear()
         self._rows, self._outside = (start, stop), ~inside
 
     def forget(self) -> None:
@@ -152,10 +157,10 @@ class Evaluator:
             if item is None:
                 self._held[key] = self._stack.values(name, when, start, stop)
             else:
-                outer, self._place = self._place, item.place
+                outer, self._place, self._name = (self._place, self._name), item.place, name
                 with np.errstate(all="ignore"):
                     self._held[key] = self._value(item.expression, when, start, stop)
-                self._place = outer
+                self._place, self._name = outer
         return self._held[key]
 
     def _value(self, expression: Expression, year: int | None, start: int, stop: int) -> Array:
@@ -168,7 +173,9 @@ class Evaluator:
                 return -self._value(only, year, start, stop)
             case Operation(operator, (left, right)):
                 one, other = (self._value(part, year, start, stop) for part in (left, right))
-                return _combine(operator, one, other)
+                found = _combine(operator, one, other)
+                self._note_undefined(expression, year, start, stop, found, one, other)
+                return found
             case Call():
                 return self._call(expression, year, start, stop)
         raise AssertionError(f"{type(expression).__name__} in a derived column")
@@ -188,7 +195,33 @@ class Evaluator:
         values = [self._value(part, year, start, stop) for part in parts]
         if function in EXTREMES:
             return np.asarray(reduce(np.minimum if function == "min" else np.maximum, values))
-        return np.asarray(_ELEMENTWISE[function](values[0]))
+        found = np.asarray(_ELEMENTWISE[function](values[0]))
+        self._note_undefined(call, year, start, stop, found, values[0])
+        return found
+
+    def _note_undefined(
+        self,
+        of: Operation | Call,
+        year: int | None,
+        start: int,
+        stop: int,
+        found: Array,
+        *parts: Array,
+    ) -> None:
+        """Count where a result is missing though no part of it is: the logarithm of a negative number, 0 / 0.
+
+        A piece of the grid with rows around it, as terrain needs, is counted without these, and once.
+        """
+        mine = slice(self._rows[0] - start, self._rows[1] - start)
+        if (id(of), year) in self._seen or mine.start < 0 or mine.stop > stop - start:
+            return
+        self._seen.add((id(of), year))
+        lost = np.isnan(found[mine]) & ~self._outside
+        for part in parts:
+            lost &= ~np.isnan(part[mine])
+        if lost.any():
+            key = self._name, canonical(of)
+            self.undefined[key] = self.undefined.get(key, 0) + int(lost.sum())
 
     def _terrain(self, function: str, dem: Expression, year: int | None, start: int, stop: int) -> Array:
         """With one more row above and below, so that pieces of the grid meet without a seam."""

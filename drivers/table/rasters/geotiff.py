@@ -18,7 +18,7 @@ from rasterio.windows import Window
 from drivers.errors import Fault, Place, TableError, propose
 from drivers.spec.places import shown
 from drivers.spec.table_spec import LayerSpec
-from drivers.table.rasters.crs import parse_crs
+from drivers.table.crs import parse_crs
 from drivers.table.rasters.files import DatedFile, name_pattern
 from drivers.table.rasters.grid import RasterGrid
 from drivers.table.rasters.planes import Layout, Plane, Raw, Step, make_grid, make_plane, settle_crs

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from pyproj import CRS
 from rasterio.transform import Affine
 
-from drivers.table.rasters.crs import metres_per_unit, same_crs
+from drivers.stats.cell_area import cell_areas
+from drivers.table.crs import metres_per_unit, same_crs
 
 Array = NDArray[np.float64]
 
@@ -96,9 +97,7 @@ class RasterGrid:
         if not self.crs.is_geographic:
             side = metres_per_unit(self.crs)
             return np.full(stop - start, self.width * self.height * side**2)
-        edges = self.north - np.arange(start, stop + 1) * self.height
-        zone = band_area(np.clip(edges, -90.0, 90.0), self._axes)
-        return np.asarray(np.abs(np.diff(zone)) * math.radians(self.width))
+        return cell_areas(self.northings(start, stop), self.width, self.height, self._axes)
 
     def sides(self, start: int, stop: int) -> tuple[Array, Array]:
         """Width and height in metres of the cells of some rows, each of shape (stop - start,)."""
@@ -164,24 +163,3 @@ class RasterGrid:
                 if math.isfinite(true) and true > 0:
                     worst = max(worst, abs(flat / true - 1.0))
         return worst
-
-
-def band_area(latitude: Array, axes: tuple[float, float]) -> Array:
-    """Area from the equator to parallels, per radian of longitude, on an ellipsoid; negative in the south.
-
-    Notes
-    -----
-    b²/2 · [sin φ / (1 - e² sin² φ) + artanh(e sin φ) / e] (Snyder 1987, equations 3-11 and 3-12).
-
-    Examples
-    --------
-    >>> half = band_area(np.array([90.0]), (6378137.0, 6356752.314245179))[0]
-    >>> round(float(4 * np.pi * half) / 1e12, 6)
-    510.065622
-    """
-    a, b = axes
-    e = math.sqrt(max(1.0 - (b / a) ** 2, 0.0))
-    s = np.sin(np.radians(latitude))
-    if e < 1e-9:  # a sphere
-        return np.asarray(a**2 * s)
-    return np.asarray(b**2 / 2.0 * (s / (1.0 - (e * s) ** 2) + np.arctanh(e * s) / e))

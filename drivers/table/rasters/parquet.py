@@ -18,11 +18,9 @@ import pyarrow.parquet as pq
 from drivers.errors import Fault, Place, TableError
 from drivers.spec.places import shown
 from drivers.spec.table_spec import FIXED_COLUMNS
-from drivers.table.rasters.crs import crs_label, parse_crs
+from drivers.table.crs import crs_label, parse_crs
+from drivers.table.files import METADATA
 from drivers.table.rasters.grid import RasterGrid
-
-METADATA = b"ecodrivers"
-"""The key of our facts among the file's own."""
 
 GROUP_ROWS = 131_072
 """Rows of a group at least: fewer make reading slow, and many more need not be in memory at once."""

@@ -14,7 +14,7 @@ from pyproj import CRS
 from drivers.errors import Fault, Place, TableError
 from drivers.spec.places import shown
 from drivers.spec.table_spec import LayerSpec
-from drivers.table.rasters.crs import crs_label, parse_crs, same_crs
+from drivers.table.crs import crs_label, parse_crs, same_crs
 from drivers.table.rasters.grid import RasterGrid
 
 Raw = NDArray[Any]

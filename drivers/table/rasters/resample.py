@@ -19,7 +19,7 @@ from rasterio.vrt import WarpedVRT
 from drivers.errors import Fault, TableError
 from drivers.spec.places import shown
 from drivers.spec.table_spec import LayerSpec
-from drivers.table.rasters.crs import crs_label, same_crs
+from drivers.table.crs import crs_label, same_crs
 from drivers.table.rasters.grid import RasterGrid
 from drivers.table.rasters.planes import Floats, Plane
 from drivers.table.rasters.reader import Reader

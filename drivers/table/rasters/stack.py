@@ -26,7 +26,7 @@ class Stack:
     ) -> None:
         self.layers = layers
         self.target = target
-        self.watches = {name: Watch() for name in layers}
+        self.watches = {name: Watch(classes=maps.layer.categorical) for name, maps in layers.items()}
         self._fits = fits
         self._reader = reader
 

@@ -36,6 +36,8 @@ class Watch:
 
     low: dict[float, int] = field(default_factory=dict)
     high: dict[float, int] = field(default_factory=dict)
+    classes: bool = False
+    """Whether the values are classes: these may lie anywhere, so only well-known codes are suspected."""
 
     def see(self, raw: Raw, known: NDArray[np.bool_]) -> None:
         """Take in numbers as they are stored."""
@@ -61,16 +63,15 @@ class Watch:
             if rest <= 0.0:
                 continue
             codes = [*low[:i], *high[:j]]
-            far = (i == 0 or _far(low[i - 1], low[i][0] - low[i - 1][0], rest)) and (
-                j == 0 or _far(high[j - 1], high[j - 1][0] - high[j][0], rest)
+            far = (i == 0 or self._far(low[i - 1], low[i][0] - low[i - 1][0], rest)) and (
+                j == 0 or self._far(high[j - 1], high[j - 1][0] - high[j][0], rest)
             )
             if far and len(codes) > len(best) and all(count >= FEWEST for _, count in codes):
                 best = codes
         return best
 
-
-def _far(code: tuple[float, int], gap: float, rest: float) -> bool:
-    return gap > rest or (code[0] in _CODES and gap > NEAR * rest)
+    def _far(self, code: tuple[float, int], gap: float, rest: float) -> bool:
+        return (gap > rest and not self.classes) or (code[0] in _CODES and gap > NEAR * rest)
 
 
 def _outermost(values: Raw, *, lowest: bool) -> list[tuple[float, int]]:

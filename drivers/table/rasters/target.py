@@ -8,7 +8,7 @@ from drivers.errors import Fault, TableError
 from drivers.spec.places import shown
 from drivers.spec.table_grid import GridSpec
 from drivers.spec.table_spec import RASTER_FORMATS
-from drivers.table.rasters.crs import crs_label, parse_crs, unit_name
+from drivers.table.crs import crs_label, parse_crs, unit_name
 from drivers.table.rasters.geotiff import geotiff_grid
 from drivers.table.rasters.grid import RasterGrid
 from drivers.table.rasters.netcdf import netcdf_grid

@@ -109,6 +109,19 @@ def unit_name(crs: CRS) -> str:
 
 
 def crs_label(crs: CRS) -> str:
-    """A short name: `EPSG:32651`, or the name that its author gave."""
+    """A short name: `EPSG:32651`, or the name that its author gave, or else that of its projection.
+
+    Examples
+    --------
+    >>> crs_label(CRS.from_epsg(32651)), crs_label(CRS.from_proj4("+proj=aea +lat_1=25 +lat_2=47"))
+    ('EPSG:32651', 'unnamed Albers Equal Area')
+    """
+    if crs.is_bound and crs.source_crs is not None:  # a system with a shift to WGS 84 beside it
+        crs = crs.source_crs
     authority = crs.to_authority()
-    return ":".join(authority) if authority else crs.name
+    if authority:
+        return ":".join(authority)
+    operation = crs.coordinate_operation
+    if crs.name.lower() in ("unknown", "unnamed", "undefined") and operation is not None:
+        return f"unnamed {operation.method_name}"
+    return crs.name
