@@ -43,12 +43,14 @@ class EdgeErrors:
     weights : of the weights that a regression gave, shape (E, E); nil for all else
     df : of each t, shape (E,)
     std_error_std : of the standardised coefficients, shape (E,)
+    std_variance : of the standardised coefficients, shape (E, E); None where only their errors are known
     """
 
     variance: Array
     weights: Array
     df: Array
     std_error_std: Array
+    std_variance: Array | None = None
 
     def effect_df(self, gradients: Array, kind: str) -> Array:
         """Degrees of freedom of effects with gradients of shape (m, E); shape (m,).
@@ -89,6 +91,7 @@ def delta_errors(
     edges: EdgeErrors,
     kind: str,
     gradients: Array,
+    std_gradients: Array,
     single: NDArray[np.bool_],
     estimate: Array,
     std: Array,
@@ -99,6 +102,7 @@ def delta_errors(
     Parameters
     ----------
     gradients : of the effects by raw coefficient, shape (m, E)
+    std_gradients : of the standardised effects by standardised coefficient, shape (m, E)
     single : which effects are one slope and nothing else, shape (m,)
     estimate, std : the effects, raw and standardised, shape (m,)
     blocks : tells what estimating the standard deviations adds to the error of a standardised effect or takes
@@ -111,6 +115,8 @@ def delta_errors(
         if blocks is not None:
             anew = error * blocks.error_std / blocks.error
             error_std = np.where(np.isfinite(anew), anew, error_std)
+    if edges.std_variance is not None:
+        error_std = delta_error(std_gradients, edges.std_variance)
     which = np.argmax(gradients != 0, axis=1)
     error_std = np.where(single, edges.std_error_std[which], error_std)
     return _with_intervals(estimate, error, df, std, error_std)

@@ -95,13 +95,16 @@ def _driver_rows(
     starts = np.cumsum([0, *(len(effect.walks) for effect in ways.effects)])[:-1]
     estimate = np.add.reduceat(raw.products[flat], starts)
     gradients = np.add.reduceat(raw.gradients[flat], starts, axis=0)
-    std = np.add.reduceat(path_products(graph.std, ways.walks).products[flat], starts)
+    standard = path_products(graph.std, ways.walks)
+    std = np.add.reduceat(standard.products[flat], starts)
+    std_gradients = np.add.reduceat(standard.gradients[flat], starts, axis=0)
     causal = np.array([not edge.member for edge in graph.edges])
     single = ((gradients != 0).sum(axis=1) == 1) & causal[np.argmax(gradients != 0, axis=1)]
     counted = _with_fixed_ends(graph, ways, raw, flat, starts)
     found: dict[str, EffectErrors] = {
         kind: delta_errors(
-            errors, kind, gradients if kind == "classical" else counted, single, estimate, std, blocks
+            *(errors, kind, gradients if kind == "classical" else counted, std_gradients),
+            *(single, estimate, std, blocks),
         )
         for kind, errors in graph.errors.items()
     }

@@ -34,7 +34,8 @@ def latent_graph(fit: LatentFit) -> EffectGraph:
         variance = np.where(np.outer(free, free), parameters @ found.covariance @ parameters.T, 0.0)
         df = np.where(parameters > 0.0, found.df, np.inf).min(axis=1, initial=np.inf)
         errors[kind] = EdgeErrors(
-            variance, np.zeros_like(variance), df, delta_error(slopes, found.covariance)
+            *(variance, np.zeros_like(variance), df, delta_error(slopes, found.covariance)),
+            std_variance=slopes @ found.covariance @ slopes.T,
         )
     explained = dict.fromkeys(names[e.left] for e in layout.entries if e.operator == "~")
     sources = dict.fromkeys(edge.source for edge in edges)

@@ -192,6 +192,8 @@ def test_effects_run_through_latent_variables() -> None:
     defined = result.tidy().query("op == ':='").iloc[0]
     assert total.estimate == pytest.approx(defined.estimate, rel=1e-12)
     assert total.std_error == pytest.approx(defined.std_error, rel=1e-9)
+    # The standardised error of `:=` is golden.
+    assert total.std_estimate_error == pytest.approx(defined.std_estimate_error, rel=1e-9)
     via = rows[(rows.driver == "x") & (rows.response == "y") & (rows.kind == "indirect")].via.tolist()
     assert via == ["x -> f -> m -> y"]
 

@@ -7,9 +7,7 @@ import numpy as np
 import pytest
 from test_stats_sem_models import random_model
 
-from drivers.stats.path_effects import delta_error
 from drivers.stats.sem_checks import improper, unidentified
-from drivers.stats.sem_effects import total_effects
 from drivers.stats.sem_errors import parameter_covariance
 from drivers.stats.sem_fit import fit_moments
 from drivers.stats.sem_indices import approximation
@@ -129,19 +127,3 @@ def test_difference_of_scaled_tests() -> None:
     assert np.isnan(difference_test(ChiSquare(12.0, 3, 0.0, 0.1), ChiSquare(1.0, 2, 0.0, 2.0)).chisq)
     with pytest.raises(ValueError, match="2 degrees of freedom are not more than 3"):
         difference_test(ChiSquare(1.0, 2, 0.0), ChiSquare(1.0, 3, 0.0))
-
-
-def test_total_effects_of_a_mediation() -> None:
-    """lavaan's `:=` of the same sum of products, raw and standardised, with its error."""
-    gold, frame = lm.lavaan()["keeley_mediation"], lm.table("keeley")
-    parsed = lm.parse(gold["model"])
-    fit = fit_moments(parsed.structure, lm.sample_of([frame[parsed.columns].to_numpy(dtype=float)]))
-    rich, age = parsed.names.index("rich"), parsed.names.index("age")
-    variance = parameter_covariance(fit)
-    rows = [next(r for r in gold[k] if r["lhs"] == "total") for k in ("estimates", "std_se")]
-    for kind, row, key in (("raw", rows[0], "est"), ("all", rows[1], "est.std")):
-        found = total_effects(fit, kind)  # type: ignore[arg-type]
-        assert found.values[0, rich, age] == pytest.approx(row[key], rel=1e-9)
-        error = delta_error(found.jacobian[0, rich, age][None], variance)[0]
-        assert error == pytest.approx(row["se"], rel=1e-6)
-        assert found.values[0, age, rich] == 0.0

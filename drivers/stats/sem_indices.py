@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special
+from scipy import optimize, special, stats
 
 from drivers.stats.sem_fit import Fit
 from drivers.stats.sem_scaling import ChiSquare, plain_test
@@ -170,10 +170,20 @@ def approximation(chisq: float, df: int, n: float, groups: int = 1) -> Approxima
     tail = (1.0 - CONFIDENCE) / 2.0
     ends = [_noncentrality(chisq, df, 1.0 - tail), _noncentrality(chisq, df, tail)]
     low, high = (float(np.sqrt(groups * e / (n * df))) for e in ends)
-    with np.errstate(divide="ignore"):
-        upper = 1.0 - special.chndtr(chisq, df, n * df * CLOSE**2 / groups)
-        close = float(np.log(max(upper, 0.0)))
+    close = _log_tail(chisq, df, n * df * CLOSE**2 / groups)
     return Approximation(_rmsea(chisq, df, n, groups), low, high, close)
+
+
+def _log_tail(x: float, df: int, noncentrality: float) -> float:
+    """ln P(noncentral χ² > x); by a saddlepoint where P underflows (Lugannani & Rice 1980)."""
+    found = float(stats.ncx2.logsf(x, df, noncentrality))
+    if np.isfinite(found) or not np.isfinite(x):
+        return found
+    u = (df + np.sqrt(df**2 + 4.0 * x * noncentrality)) / (2.0 * x)
+    t = (1.0 - u) / 2.0
+    cumulant = -0.5 * df * np.log(u) + noncentrality * t / u
+    spread = 2.0 * df / u**2 + 4.0 * noncentrality / u**3
+    return float(cumulant - t * x - np.log(t * np.sqrt(2.0 * np.pi * spread)))
 
 
 def _noncentrality(chisq: float, df: int, share: float) -> float:

@@ -9,14 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers.stats.blas import one_blas_thread
-from drivers.stats.sem_errors import Scores, by_raw
+from drivers.stats.sem_errors import Scores, by_raw, parameter_covariance
 from drivers.stats.sem_fit import Fit, finished, scaled_model
 from drivers.stats.sem_moments import SampleMoments, normal_log_likelihood, sample_moments
 from drivers.stats.sem_patterns import Pattern, pattern_discrepancy, patterns
 from drivers.stats.sem_scaled import ScaledModel
+from drivers.stats.sem_scaling import ChiSquare, divided
 from drivers.stats.sem_search import Outcome, Search, minimise
 from drivers.stats.sem_start import start
-from drivers.stats.sem_structure import MEAN, SYMMETRIC, Cell, Structure, structure
+from drivers.stats.sem_structure import DIRECTED, MEAN, SYMMETRIC, Cell, Structure, structure
 
 Array = NDArray[np.float64]
 
@@ -82,21 +83,36 @@ def unrestricted(rows: Sequence[Array]) -> Unrestricted:
     parts = [_em([o for o in found if o.group == i], p) for i in range(g)]
     n = np.array([sum(o.n for o in found if o.group == i) for i in range(g)], dtype=np.float64)
     sample = sample_moments(n, np.array([m for m, _ in parts]), np.array([s for _, s in parts]))
-    cells: list[Cell] = []
-    for i in range(g):
-        for a in range(p):
-            cells.append(Cell(MEAN, a, a, number=len(cells), group=i))
-            for b in range(a + 1):
-                cells.append(Cell(SYMMETRIC, a, b, number=len(cells), group=i))
-    scaled = scaled_model(structure(p, 0, cells, groups=g, means=True), sample)
+    full = saturated(structure(p, 0, [], groups=g, means=True))
+    scaled = scaled_model(full, sample)
     f = pattern_discrepancy(scaled, found, g)
     search = Search(_saturated(scaled, sample), 0.0, Outcome.CONVERGED, 0, 0.0)
-    if len(found) > g and len(cells) <= POLISHED:
+    if len(found) > g and full.parameters <= POLISHED:
         search = minimise(scaled, f, [search.point])
     state, unit = scaled.state(search.point), scaled.scale
     sample = sample_moments(n, state.mean * unit + scaled.centre, state.covariance * np.outer(unit, unit))
     values = f.by_group(state) * n.sum() + f.constant
     return Unrestricted(sample, -0.5 * values, search.outcome)
+
+
+def saturated(model: Structure) -> Structure:
+    """A model with means of the same variables and fixed causes that fits all moments; its df are 0.
+
+    Fixed exogenous variables act on all others, whose errors all covary.
+    """
+    cells: list[Cell] = []
+    x = model.fixed
+    for g in range(model.groups):
+        for i in (i for i in range(model.observed) if i not in x):
+            cells.append(Cell(MEAN, i, i, number=len(cells), group=g))
+            for j in range(model.observed):
+                if j in x:
+                    cells.append(Cell(DIRECTED, i, j, number=len(cells), group=g))
+                elif j <= i:
+                    cells.append(Cell(SYMMETRIC, i, j, number=len(cells), group=g))
+    return structure(
+        model.observed, 0, cells, groups=model.groups, means=True, exogenous=x, fixed_x=model.fixed_x
+    )
 
 
 def _saturated(scaled: ScaledModel, sample: SampleMoments) -> Array:
@@ -211,3 +227,26 @@ def incomplete_scores(fit: Fit, rows: Sequence[Array]) -> Scores:
     whole = np.concatenate([v[t] for v, t in zip(values, there, strict=True)])
     group = np.concatenate([np.full(int(t.sum()), g) for g, t in enumerate(there)])
     return Scores(by_raw(fit, whole), np.ones(len(whole)), group)
+
+
+def incomplete_scaled_test(fit: Fit, rows: Sequence[Array], free: Unrestricted | None = None) -> ChiSquare:
+    """χ² of a fit by `fit_rows`, scaled as Yuan & Bentler (2000) and Mplus do; MLR with missing = "ml".
+
+    Parameters
+    ----------
+    fit : the optimum
+    rows, free : as `fit_rows`
+
+    Notes
+    -----
+    c = [tr A₁⁻¹B₁ - tr A₀⁻¹B₀] / df, with observed information A and cross-products B of the rows' scores, of
+    the unrestricted model (1) and of the model (0).
+    """
+    if not fit.df:
+        return divided(fit, float("nan"))
+    whole = fit_rows(saturated(fit.structure), rows, free)
+    traces = []
+    for model in (whole, fit):
+        values = incomplete_scores(model, rows).values
+        traces.append(float(((values @ parameter_covariance(model, "observed")) * values).sum()))
+    return divided(fit, (traces[0] - traces[1]) / fit.df)

@@ -131,17 +131,19 @@ def _score_tests(
     score = -np.asarray(f.gradient(point)) * fit.multiplier / 2.0
     # Raw units need not be alike; those of the wider model's are, whichever it combines.
     typical = np.array([scaled.unit[np.flatnonzero(column)[0]] for column in basis.T])
-    model = np.linalg.solve(scaled.jacobian(point), basis * typical)
+    alone = np.eye(wide.parameters)[:, own] * scaled.unit[own]
+    both = np.linalg.solve(scaled.jacobian(point), np.hstack([basis * typical, alone]))
+    model, each = both[:, : basis.shape[1]], both[:, basis.shape[1] :]
     inner = model.T @ information @ model
     unit = np.sqrt(np.diag(inner))
-    across = information[own] @ model / unit
-    slopes = np.linalg.lstsq(inner / np.outer(unit, unit), across.T)[0]
-    all_own = np.diag(information)[own]
-    left = all_own - (across.T * slopes).sum(axis=0)
+    across = (model.T @ information @ each) / unit[:, None]
+    slopes = np.linalg.lstsq(inner / np.outer(unit, unit), across)[0]
+    total = np.einsum("ij,ik,kj->j", each, information, each, optimize=True)
+    left = total - (across * slopes).sum(axis=0)
     # The model's scores are nil but for rounding; what they are is taken along.
-    score = score[own] - (model.T @ score / unit) @ slopes
+    score = each.T @ score - (model.T @ score / unit) @ slopes
     with np.errstate(all="ignore"):
-        known = left > NOTHING_NEW * all_own
+        known = left > NOTHING_NEW * total
         index = np.where(known, score**2 / left, np.nan)
         change = np.where(known, score / left, np.nan) * scaled.unit[own]
     return Modification(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,12 +82,12 @@ class PatternDiscrepancy:
         """The same data under another model in the same units."""
         return replace(self, model=model)
 
-    @property
+    @cached_property
     def n(self) -> float:
         """Rows."""
         return float(sum(o.n for o in self.patterns))
 
-    @property
+    @cached_property
     def constant(self) -> Array:
         """What -2 ln L of each group has beyond F: units, and 2π, shape (G,)."""
         unit, found = self.model.scale, np.zeros(self.groups)

@@ -84,8 +84,13 @@ def scaled_test(fit: Fit, data: Data, kind: Scaling) -> ChiSquare:
                 block = np.ix_(x, x)
                 free -= _energy(apart[:, x][:, :, x], total[:, x], weight[block]) / fit.sample.n[g]
     factor = (free - restricted) / fit.df if fit.df else float("nan")
-    chisq = fit.chisq / factor if fit.df else fit.chisq
-    return ChiSquare(chisq, fit.df, _log_p(chisq, fit.df), factor)
+    return divided(fit, factor)
+
+
+def divided(fit: Fit, factor: float) -> ChiSquare:
+    """The test of a fit by χ² / factor; the factor is NaN, and not used, on no degrees of freedom."""
+    chisq = float(fit.chisq / factor) if fit.df else fit.chisq
+    return ChiSquare(chisq, fit.df, _log_p(chisq, fit.df), float(factor))
 
 
 def _energy(apart: Array, total: Array, covariance: Array) -> float:

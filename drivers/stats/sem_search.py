@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Protocol
 
@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 GRADIENT = 1e-8
 """Largest slope of F at an optimum, by a parameter in the unit in which F has curvature one."""
 
-MOST_STEPS = 150
+MOST_STEPS = 80
 """Scoring and Newton steps, together."""
 
 SCORING_STEPS = 4
@@ -26,8 +26,9 @@ SCORING_STEPS = 4
 
 LONGEST = 3.0
 """Farthest that a parameter may move in one step, times the largest one, or one."""
-RUNAWAY = 1e3
-"""A parameter that is so large in the model's units, in which it is of order one, grows without end."""
+RUNAWAY, FAR = 1e3, 30.0
+"""A parameter that is so large in the model's units, in which it is of order one, grows without end; and one
+that is so large where the search has failed."""
 
 FLATTEST = 1e-7
 """Least curvature that a Newton step counts on, where parameters have unit expected curvature."""
@@ -81,10 +82,14 @@ def minimise(scaled: ScaledModel, f: Discrepancy, starts: Iterable[Array]) -> Se
         if not np.isfinite(f.value(scaled.state(point))):
             continue
         found = _descend(scaled, f, point)
-        if found.outcome not in (Outcome.CONVERGED, Outcome.RUNAWAY):
+        far = np.abs(found.point).max(initial=0.0) > FAR
+        if found.outcome is not Outcome.CONVERGED and not far:
             found = _by_bfgs(scaled, f, found)
+            far = np.abs(found.point).max(initial=0.0) > FAR
         if found.outcome is Outcome.CONVERGED:
             return found
+        if far:
+            found = replace(found, outcome=Outcome.RUNAWAY)
         best = found if best is None or found.value < best.value else best
     return best or Search(point, float("nan"), Outcome.START, 0, float("nan"))
 

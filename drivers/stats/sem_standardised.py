@@ -48,8 +48,9 @@ def standardised(fit: Fit, kind: Kind = "all") -> Standardised:
     Notes
     -----
     A path is times sd(from)/sd(to), a mean over its sd, a variance over the implied one; a covariance of
-    errors becomes their correlation. The standard deviations depend on the parameters, those of fixed
-    exogenous variables do not. NaN for a covariance with a negative variance. Derivatives by complex steps, exact.
+    errors becomes their correlation. The standard deviations depend on the parameters; those of fixed
+    exogenous variables do not. NaN for a covariance with a negative variance. Derivatives by complex steps,
+    exact.
     """
     point = fit.search.point
     values = np.asarray(_standardise(fit, point, kind))
