@@ -45,6 +45,7 @@ bench: $(READY) ## time and memory of a fit by number of pixels
 
 calibrate: $(READY) ## false alarms and intervals of each method, block folds against far pixels (hours)
 	$(BIN)/python tests/calibration/inference.py --workers $(WORKERS)
+	$(BIN)/python tests/calibration/latent_size.py --workers $(WORKERS)
 	$(BIN)/python tests/calibration/geodetector_size.py
 	$(BIN)/python tests/calibration/tree_folds.py
 

@@ -140,6 +140,9 @@ class Dependence:
 
     lagged: LaggedMoments
     _blocks: dict[int, BlockLikelihood] = field(default_factory=dict, repr=False, compare=False)
+    _correlations: dict[tuple[int, ...], ErrorCorrelation] = field(
+        default_factory=dict, repr=False, compare=False
+    )
     _origin: tuple[Dependence, Array] | None = field(default=None, repr=False, compare=False)
 
     def extend(self, weights: Array) -> Dependence:
@@ -167,6 +170,22 @@ class Dependence:
         fitted: NDArray[np.bool_] = (distance <= REACH * distance.max()) & (self.lagged.pairs > 0.0)
         fitted[0] = True
         return fitted
+
+    def correlation(self, response: int, predictors: Sequence[int]) -> ErrorCorrelation:
+        """How the errors of a regression are alike over distance; worked out once for each regression.
+
+        Raises
+        ------
+        numpy.linalg.LinAlgError
+            the predictors are collinear or constant
+        """
+        key = (response, *predictors)
+        if self._origin and max(key) < len(self._origin[0].lagged.centre):
+            return self._origin[0].correlation(response, predictors)
+        if key not in self._correlations:
+            equation = _equation(self.lagged, response, predictors, 0)
+            self._correlations[key] = _correlation(self, equation)
+        return self._correlations[key]
 
     def blocks(self, most: int) -> BlockLikelihood:
         """Likelihoods by at most so many blocks; the dear part, made when first asked for."""
@@ -268,7 +287,7 @@ def effective_n(
     unknown = np.full(len(left), np.nan)
     if equation.exact:
         return EffectiveN(unknown, n, unknown, unknown, unknown)
-    errors = _correlation(dependence, equation)
+    errors = dependence.correlation(response, predictors)
     scale = n * residual[0] / (n - k - 1) * left[:, 0]
     by_lags = scale / (left @ errors.correlation * errors.variance)
     by_lags = np.where((by_lags > 0.0) & (by_lags < n), by_lags, n)
@@ -324,7 +343,7 @@ def error_correlation(dependence: Dependence, response: int, predictors: Sequenc
     >>> error_correlation(pixels, 1, [0]).practical_range
     0.0
     """
-    return _correlation(dependence, _equation(dependence.lagged, response, predictors, 0))
+    return dependence.correlation(response, predictors)
 
 
 def others_residuals(lagged: LaggedMoments, response: int, predictors: Sequence[int]) -> tuple[Array, Array]:
