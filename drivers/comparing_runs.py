@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from drivers.compare import Comparison, compare_runs
 from drivers.errors import Fault, TableError
 from drivers.report import read_report
 from drivers.report.tables import write_csv
+
+COMPARED = {
+    "psem": ("coefficients", "effects"),
+    "lsem": ("coefficients", "effects"),
+    "geodetector": ("q",),
+    "brt": ("importance",),
+}
+"""The tables of each method that hold what is compared."""
 
 SEED = 0
 """Of the intervals of rank agreement."""
@@ -34,8 +45,22 @@ def compare_reports(run_a: Path, run_b: Path, out: Path | None = None) -> Compar
         names = [str(run_a), str(run_b)]
     rng = np.random.default_rng(SEED)
     found = compare_runs(a.tables, b.tables, names[0], names[1], a.meta, b.meta, rng)
+    lost = [note for run, name in ((a, names[0]), (b, names[1])) for note in _lost(run.tables, name)]
+    found = replace(found, notes=(*lost, *found.notes))
     if out is not None:
         out.mkdir(parents=True)
         for name in ("comparison", "rank_agreement"):
             write_csv(getattr(found, name), out / f"{name}.csv")
     return found
+
+
+def _lost(tables: Mapping[str, pd.DataFrame], run: str) -> Iterator[str]:
+    """What is said where a run lacks a table that its methods write: someone has taken it out."""
+    if "fit" not in tables:
+        yield f"{run} has no fit.csv: which of its models failed is not known"
+        return
+    fitted = tables["fit"]
+    methods = fitted.loc[fitted["status"] == "ok", "method"].unique()
+    for name in dict.fromkeys(table for method in methods for table in COMPARED.get(str(method), ())):
+        if name not in tables:
+            yield f"{run} has no {name}.csv, so what it holds is not compared"

@@ -131,3 +131,10 @@ def test_runs_whose_models_all_differ(project: Any, compare: Any) -> None:
         for name, driver in (("paths", "m"), ("short", "x"))
     )
     assert err == f"TableError: {faults}\n"
+
+
+def test_a_table_that_was_taken_out_is_missed(runs: Path, compare: Any) -> None:
+    (runs / "south" / "tables" / "effects.csv").unlink()
+    code, out, err = compare("north", "south")
+    assert code == 0
+    assert "south has no effects.csv, so what it holds is not compared" in out + err
