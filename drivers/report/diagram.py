@@ -8,6 +8,7 @@ stands in endogenous nodes. A composite carries its members as small boxes with 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from drivers.report import svg
 from drivers.report.diagram_marks import arc_mark, label_mark, legend_marks, node_mark
@@ -77,8 +78,37 @@ def arrange_diagram(nodes: Sequence[Node], edges: Sequence[Edge], response: str 
         leaving[edge.source] += 1
         touching[edge.target] += 1
     blocks = [block_of(node, max(touching[node.name], leaving[node.name])) for node in nodes]
-    links = [Link(edge.source, edge.target, label_size(edge), edge.op != "~~") for edge in edges]
-    return arrange(blocks, links, response)
+    before = _indicators_before(edges)
+    links = [
+        Link(*((e.target, e.source) if k in before else (e.source, e.target)), label_size(e), e.op != "~~")
+        for k, e in enumerate(edges)
+    ]
+    placed = arrange(blocks, links, response)
+    # a route runs from left to right; the arrow of a loading whose indicator stands before runs back
+    routes = (replace(r, reversed=r.reversed != (k in before)) for k, r in enumerate(placed.routes))
+    return replace(placed, routes=tuple(routes))
+
+
+def _indicators_before(edges: Sequence[Edge]) -> set[int]:
+    """The loadings whose indicators stand left of their latent variable.
+
+    Those of latent variables that nothing explains, as books draw them: the other side is free for what they
+    explain and for the covariances among them. Not where an indicator has other arrows.
+    """
+    explained = {edge.target for edge in edges if edge.op == "~"}
+    measured = [edge.target for edge in edges if edge.op == "=~"]
+    sources = {edge.source for edge in edges if edge.op != "~~"}
+    plain = {name for name in measured if measured.count(name) == 1} - explained - sources
+    found: dict[str, list[int]] = {}
+    for k, edge in enumerate(edges):
+        if edge.op == "=~":
+            found.setdefault(edge.source, []).append(k)
+    return {
+        k
+        for latent, loadings in found.items()
+        if latent not in {*explained, *measured} and all(edges[k].target in plain for k in loadings)
+        for k in loadings
+    }
 
 
 def diagram_curves(placed: Layout, edges: Sequence[Edge], nodes: Mapping[str, Node]) -> list[Curve]:

@@ -29,7 +29,8 @@ ARROW = {"~~": "↔"}
 
 def _colours(edge: Edge) -> tuple[str, str]:
     """Line and ink."""
-    if edge.op == "~~" or not edge.significant or is_missing(edge.std_estimate):
+    grey = edge.op == "~~" and not edge.signed
+    if grey or not edge.significant or is_missing(edge.std_estimate):
         return svg.NEUTRAL, svg.NEUTRAL_INK
     if float(edge.std_estimate or 0.0) < 0:
         return svg.NEGATIVE, svg.NEGATIVE_INK
@@ -267,8 +268,10 @@ def legend_marks(edges: Sequence[Edge], width: float) -> tuple[list[str], float,
         entries.append(("negative path", svg.NEGATIVE, None, 3.0))
     if any(not edge.significant for edge in edges):
         entries.append(("not significant (p ≥ 0.05)", svg.NEUTRAL, "5 4", 1.4))
-    if any(edge.op == "~~" for edge in edges):
+    if any(edge.op == "~~" and not edge.signed for edge in edges):
         entries.append(("correlated errors", svg.NEUTRAL, None, 1.4))
+    if any(edge.op == "~~" and edge.signed for edge in edges):
+        entries.append(("covariance: thin, two heads", svg.NEUTRAL, None, 1.4))
     notes = ["width: |standardised path|", "* p < 0.05   ** p < 0.01   *** p < 0.001"]
     parts: list[str] = []
     x, y, widest = 0.0, 8.0, 0.0

@@ -48,6 +48,7 @@ class Edge:
     """A path (`~`), a loading (`=~`) or a covariance (`~~`).
 
     `note` is a second, smaller line of the label: the term when it is not simply the source's name.
+    `signed` gives a covariance the colour of its sign; correlated errors of a path model are grey.
     """
 
     source: str
@@ -56,6 +57,7 @@ class Edge:
     std_estimate: float | None = None
     p_value: float | None = None
     note: str = ""
+    signed: bool = False
 
     @property
     def significant(self) -> bool:

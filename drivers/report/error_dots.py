@@ -20,10 +20,17 @@ PITCH, AIR = 8.0, 9.0
 REACH = 2.5
 """An interval that goes further than so many times the largest estimate is cut, with an arrow."""
 
-KINDS = {"classical": "circle", "effective": "diamond", "block": "square", "bootstrap": "up"}
+KINDS = {
+    "classical": "circle",
+    "robust": "down",
+    "effective": "diamond",
+    "block": "square",
+    "bootstrap": "up",
+}
 """Ways of counting, each with its mark, in the order of a path's intervals."""
 SAID = {
     "classical": "every pixel counts",
+    "robust": "every pixel counts, normal or not",
     "effective": "independent pixels count",
     "block": "spatial blocks count",
     "bootstrap": "blocks are drawn anew",
@@ -133,7 +140,7 @@ def _path(
         ends = path.intervals.get(kind)
         if ends is None:
             if kind in path.intervals:
-                parts.append(svg.text(at + 6, y + 3.2, "–", 9.5, fill=svg.NEUTRAL_INK))
+                parts.append(line(at + 6, y, at + 11, y, svg.NEUTRAL_INK))
             continue
         a, b = (scale.at(end, left, PLOT) for end in ends)
         parts.append(_mark(kind, a, b, at, y, kind == chosen))

@@ -63,6 +63,29 @@ def coefficient(value: Any) -> str:
     return text.lstrip("-") if float(text) == 0 else text.replace("-", MINUS)
 
 
+def fit_index(value: Any) -> str:
+    """A fit index: three decimals, as tables of fit print it.
+
+    >>> fit_index(0.93056), fit_index(-1e-17), fit_index(None)
+    ('0.931', '0.000', '–')
+    """
+    if is_missing(value):
+        return MISSING
+    text = f"{float(value):.3f}"
+    return text.lstrip("-") if float(text) == 0 else text.replace("-", MINUS)
+
+
+def interval_of_index(low: Any, high: Any) -> str:
+    """The interval of a fit index.
+
+    >>> interval_of_index(0.0714, 0.1137)
+    '0.071 to 0.114'
+    """
+    if is_missing(low) or is_missing(high):
+        return MISSING
+    return f"{fit_index(low)} to {fit_index(high)}"
+
+
 def count(value: Any) -> str:
     """A whole number with thin thousands; a fractional count (effective n) is rounded.
 

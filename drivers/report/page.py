@@ -14,7 +14,7 @@ from drivers.report.change_wording import asked_words, changed_words
 from drivers.report.fit_wording import verdict
 from drivers.report.numbers import count, is_missing, unit
 from drivers.report.run_tables import RunTables, text, truth
-from drivers.report.sections import COMPARISONS, SECTIONS, Comparison, Section
+from drivers.report.sections import COMPARISONS, SECTIONS, VERDICTS, Comparison, Section
 from drivers.report.svg import group_colours
 from drivers.report.templating import render
 from drivers.report.wording import cautions, failures, notes, options_text, selecting_strata
@@ -178,7 +178,7 @@ def _stratum(
     names: Mapping[tuple[str, str], str],
     figures: Figures,
 ) -> dict[str, Any]:
-    found = verdict(run.fit(model, stratum))
+    found = VERDICTS.get(run.method(model), verdict)(run.fit(model, stratum))
     failed = found.sentences[0] if found.key == "failed" else ""
     body = Markup("")
     if not failed and section is not None:

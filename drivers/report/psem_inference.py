@@ -69,6 +69,8 @@ def path_intervals(run: RunTables, model: str, stratum: str) -> list[PathInterva
     }
     found: dict[tuple[str, str, str], list[Row]] = {}
     for row in whole_terms(rows):
+        if row.get("response") == row.get("term") or row.get("op") == "~1":
+            continue  # a variance or an intercept of a latent model is no path
         if text(row.get("errors")) in KINDS and not is_missing(row.get("std_estimate")):
             key = (text(row.get("response")), text(row.get("op")), text(row.get("term")))
             found.setdefault(key, []).append(row)
@@ -76,8 +78,10 @@ def path_intervals(run: RunTables, model: str, stratum: str) -> list[PathInterva
         return []
     paths = []
     for (response, op, term), mine in found.items():
-        name = f"{term} {'↔' if op == '~~' else '→'} {response}"
+        name = f"{response} = {term}" if op == ":=" else f"{term} {'↔' if op == '~~' else '→'} {response}"
         ends = {text(row.get("errors")): _ends(row) for row in mine}
+        if not any(ends.values()):
+            continue  # given by the model, such as the loading that sets the unit
         paths.append(
             PathIntervals(name, float(mine[0]["std_estimate"]), ends, counted.get((response, op, term)))
         )

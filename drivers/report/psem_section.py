@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from markupsafe import Markup
 
-from drivers.report.bars import Effect, effect_bars
 from drivers.report.diagram import path_diagram
+from drivers.report.effect_blocks import effect_blocks, effect_figures, side_by_side, total_effects
 from drivers.report.fit_wording import verdict
-from drivers.report.numbers import is_missing, stratum_label, unit
+from drivers.report.numbers import is_missing, stratum_label
 from drivers.report.psem_graph import (
     diagram_of,
-    driver_effects,
-    group_effects,
     standardised_interval,
     whole_terms,
 )
@@ -35,8 +33,6 @@ from drivers.report.wording import DELTA_NOTE, REGRESSION_WEIGHTS, errors_of
 DIAGRAM = "paths.svg"
 SIZED = (DIAGRAM, ERRORS, THRESHOLDS)
 """Figures that shrink only so far on a small screen."""
-BARS = (("drivers", driver_effects), ("groups", group_effects))
-"""Whose effects are drawn and listed, and where they come from."""
 
 
 class PsemSection:
@@ -49,20 +45,12 @@ class PsemSection:
         nodes, edges = diagram_of(run, model, stratum)
         if not nodes:
             return {}
-        where = f"{_title(run, model)} — {stratum_label(stratum)}"
+        where = f"{run.title(model)} — {stratum_label(stratum)}"
         colours = group_colours(g for g in run.groups.values() if g)
         names = {node.name for node in nodes}
         last = next((r for r in reversed(run.responses(model)) if r in names), None)
         found = {DIAGRAM: path_diagram(nodes, edges, title=where, response=last, colours=colours)}
-        responses = run.effect_responses(model)
-        for k, response in enumerate(responses):
-            on = f" on {response}" if len(responses) > 1 else ""
-            for who, effects_of in BARS:
-                if effects := effects_of(run, model, stratum, response):
-                    title = f"Effects of the {who}{on} — {stratum_label(stratum)}"
-                    found[_bars(who, k)] = effect_bars(
-                        effects, title=title, response=response, colours=colours
-                    )
+        found |= effect_figures(run, model, stratum, run.effect_responses(model), colours)
         return found | inference_figures(run, model, stratum)
 
     def render(self, run: RunTables, model: str, stratum: str, figures: Mapping[str, str]) -> Markup:
@@ -96,7 +84,7 @@ class PsemSection:
             block=any(not is_missing(r.get("p_block")) for r in rows),
             claims=claims,
             claims_adjusted=any(not is_missing(r.get("p_adjusted")) for r in claims),
-            blocks=_blocks(run, model, stratum, figures),
+            blocks=effect_blocks(run, model, stratum, run.effect_responses(model), figures),
             specific=[r for r in effects if r.get("kind") == "indirect" and text(r.get("driver"))],
             weights=_by_response(weights),
             weights_note=REGRESSION_WEIGHTS,
@@ -110,12 +98,7 @@ class PsemSection:
         strata = run.fitted(model)
         if len(strata) < 2:
             return Markup("")
-        blocks = []
-        for response in run.effect_responses(model):
-            for who, effects_of in reversed(BARS):
-                columns = [{e.name: e for e in effects_of(run, model, s, response)} for s in strata]
-                heading = f"Total effects of the {who} on {response}"
-                blocks.append((heading, _grid(columns, lambda e: (e.total, e.p_value))))
+        blocks = total_effects(run, model, strata, run.effect_responses(model))
         paths = [_std_paths(run, model, s) for s in strata]
         return render(
             "psem_overview.html",
@@ -124,13 +107,8 @@ class PsemSection:
             fits=[run.fit(model, s) for s in strata],
             counted=any(not is_missing(run.fit(model, s).get("n_effective")) for s in strata),
             verdicts=[verdict(run.fit(model, s)) for s in strata],
-            blocks=[*blocks, ("Paths", _grid(paths, lambda cell: cell))],
+            blocks=[*blocks, ("Paths", side_by_side(paths, lambda cell: cell))],
         )
-
-
-def _bars(who: str, k: int) -> str:
-    """The file name of the bars of the k-th response; the first needs no number."""
-    return f"effects-{who}-{k + 1}.svg" if k else f"effects-{who}.svg"
 
 
 def _r2(run: RunTables, model: str, stratum: str, response: str) -> Any:
@@ -139,33 +117,6 @@ def _r2(run: RunTables, model: str, stratum: str, response: str) -> Any:
     if mine:
         return mine[0].get("r2")
     return run.fit(model, stratum).get("r2") if run.responses(model) == [response] else None
-
-
-def _blocks(run: RunTables, model: str, stratum: str, figures: Mapping[str, str]) -> list[dict[str, Any]]:
-    """What the tables hold of each response's effects: bars, and a line per group and per driver."""
-    found = []
-    for k, response in enumerate(run.effect_responses(model)):
-        rows = run.rows("effects", model=model, stratum=stratum, response=response)
-        if rows:
-            block = {who: _totals(run, of(run, model, stratum, response), rows) for who, of in BARS}
-            bars = [_bars(who, k) for who, _ in BARS if _bars(who, k) in figures]
-            found.append({"response": response, "bars": bars, **block})
-    return found
-
-
-def _title(run: RunTables, model: str) -> str:
-    return next((text(m.get("title")) for m in run.models if m["name"] == model and m.get("title")), model)
-
-
-def _grid(
-    columns: list[dict[str, Any]], pick: Callable[[Any], tuple[Any, Any]]
-) -> list[tuple[str, list[tuple[Any, Any]]]]:
-    """Rows by name in order of first appearance; a stratum without the row has an empty cell."""
-    names = dict.fromkeys(name for column in columns for name in column)
-    return [
-        (name, [pick(column[name]) if name in column else (None, None) for column in columns])
-        for name in names
-    ]
 
 
 def _std_paths(run: RunTables, model: str, stratum: str) -> dict[str, tuple[Any, Any]]:
@@ -192,30 +143,6 @@ def _equations(rows: list[Row], r2: list[Row]) -> list[tuple[str, Row, list[Row]
     by_response = _by_response([r for r in rows if r.get("op") in ("~", "~~", "=~")])
     known = {text(r.get("response")): r for r in r2}
     return [(name, known.get(name, {}), mine) for name, mine in by_response.items()]
-
-
-def _totals(run: RunTables, effects: list[Effect], rows: list[Row]) -> list[dict[str, Any]]:
-    """One line per driver: standardised effects, and the total in the units of the table."""
-    units = {str(d.get("name")): unit(d.get("unit")) for d in run.meta.get("drivers") or []}
-    response = text(rows[0].get("response"))
-    measure = unit((run.meta.get("response") or {}).get("unit")) or "1"
-    if response != run.response:  # `log(rich)`, or another variable: its unit is not the response's
-        measure = units.get(response) or response
-    lines = []
-    for effect in sorted(effects, key=lambda e: -abs(e.total or 0.0)):
-        raw = next(
-            (
-                r
-                for r in rows
-                if r.get("kind") == "total"
-                and effect.name
-                in (text(r.get("driver")), "" if text(r.get("driver")) else text(r.get("group")))
-            ),
-            {},
-        )
-        per = units.get(effect.name, "")
-        lines.append({"effect": effect, "raw": raw, "unit": f"{measure} per {per}" if per else ""})
-    return lines
 
 
 def _planted(run: RunTables, stratum: str, rows: list[Row]) -> list[dict[str, Any]]:

@@ -110,6 +110,10 @@ class RunTables:
         extra = dict.fromkeys(text(row.get("model")) for row in self.rows("fit"))
         return [*models, *({"name": name} for name in extra if name and name not in known)]
 
+    def title(self, model: str) -> str:
+        """What a model is called: its title, else its name."""
+        return next((text(m.get("title")) for m in self.models if m["name"] == model), "") or model
+
     def fitted(self, model: str) -> list[str]:
         """The strata that a model was asked to fit."""
         found = {text(row.get("stratum")) for row in self.rows("fit", model=model)}

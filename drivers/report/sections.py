@@ -7,7 +7,7 @@ page and the writer know nothing else about either.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from markupsafe import Markup
@@ -15,10 +15,13 @@ from markupsafe import Markup
 from drivers.report.brt_section import BrtSection
 from drivers.report.change_section import ChangeOverYears
 from drivers.report.distribution_section import Distributions
+from drivers.report.fit_wording import Verdict
 from drivers.report.geodetector_section import GeodetectorSection
+from drivers.report.lsem_section import LsemSection
+from drivers.report.lsem_wording import latent_verdict
 from drivers.report.methods_compared import MethodsCompared
 from drivers.report.psem_section import PsemSection
-from drivers.report.run_tables import RunTables
+from drivers.report.run_tables import Row, RunTables
 from drivers.report.strata_compared import StrataCompared
 
 
@@ -66,9 +69,12 @@ class Comparison(Protocol):
 
 
 SECTIONS: dict[str, Section] = {
-    section.method: section for section in (PsemSection(), GeodetectorSection(), BrtSection())
+    section.method: section for section in (PsemSection(), LsemSection(), GeodetectorSection(), BrtSection())
 }
 """Method name -> its section. A method without one still has its verdict and its tables."""
+
+VERDICTS: dict[str, Callable[[Row], Verdict]] = {"lsem": latent_verdict}
+"""Method name -> how a row of fit.csv is read; that of others is read by the field's rule."""
 
 COMPARISONS: tuple[Comparison, ...] = (
     Distributions(),

@@ -27,6 +27,7 @@ def environment() -> Environment:
         num=numbers.number,
         coef=numbers.coefficient,
         count=numbers.count,
+        index=numbers.fit_index,
         percent=numbers.percent,
         p=numbers.p_value,
         stars=numbers.stars,

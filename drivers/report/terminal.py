@@ -16,21 +16,15 @@ from rich.table import Table
 from rich.text import Text
 
 from drivers.report.change_rows import changed_classes, series_of, sure_shares
+from drivers.report.first_look import by_method
 from drivers.report.numbers import is_missing, level_of
 from drivers.report.run_tables import RunTables, text
 from drivers.report.tables import TEXT_COLUMNS
 from drivers.report.wording import TREE_METHOD, failures
 
 # fmt: off
-OVERVIEW = (
-    "model", "stratum", "n", "n_effective", "fishers_c", "fishers_c_df", "fishers_c_p", "verdict", "aicc",
-    "r2", "status",
-)
-"""The columns of fit.csv that a first look needs."""
 FACTORS = ("model", "stratum", "rank", "driver", "q", "n_classes", "method", "p_value", "p_max")
 """The columns of q.csv that a first look needs."""
-TREES = ("r2_holdout", "r2_random", "r2_block", "r2_knndm")
-"""The columns of fit.csv that a first look at boosted trees needs, besides; `r2` is that of random folds."""
 SHARES = ("model", "stratum", "rank", "driver", "group", "share")
 """The columns of importance.csv that a first look needs."""
 TOP = 5
@@ -41,9 +35,6 @@ _CHANGED = ("stratum", "series", "year_from", "year_to", "class")
 CLASSES = (*_CHANGED, "before", "after", "gain", "loss", "net")
 SHARES_OF_CLASSES = (*_CHANGED, "share_before", "share_after", "share_gain", "share_loss")
 """The columns of a first look at transfers, with areas and without."""
-PATH_METHOD = "psem"
-VERDICTS = frozenset(("n_effective", "fishers_c", "fishers_c_df", "fishers_c_p", "verdict", "aicc", "r2"))
-"""What only path models have: left out of the first look where there is none."""
 LEAST_NEEDED = (
     "pixels_before", "pixels_after", "share_before", "share_after", "share_gain", "share_loss",
     "sen_intercept", "mk_tau", "mk_s", "linear_slope", "n_years", "unknown", "mean_unchanged", "unchanged",
@@ -51,6 +42,8 @@ LEAST_NEEDED = (
     "growth_share",
     "gap", "log_p", "p_classical", "p_block", "block_side", "std_estimate_error", "truncated_std_error",
     "aic_dsep", "aicc_dsep", "fishers_c_classical", "fishers_c_p_classical",
+    "baseline_chisq", "baseline_df", "tli_robust", "cfi_robust", "rmsea_p_close", "chisq_scaled",
+    "chisq_p_classical", "n_parameters", "rmsea_robust", "chisq_scaling", "rmsea_low", "rmsea_high",
     "srmr", "tli", "cfi", "logl", "bic", "aic", "chisq_df", "chisq", "chisq_p", "df_residual",
     "equivalence_bound", "max_partial_r_low", "max_partial_r_high", "partial_r_low", "partial_r_high",
     "share_psem", "share_brt", "share_geodetector", "pooled",
@@ -61,7 +54,11 @@ LEAST_NEEDED = (
     "min",
 )
 """What is left out of a table that is too wide, in this order."""
-P_COLUMNS = frozenset(("fishers_c_p", "fishers_c_p_classical", "chisq_p", "equivalence_p"))
+FIT_OF_LATENT = ("srmr", "chisq_df", "chisq", "chisq_p", "cfi")
+"""Of latent-variable models, which alone have a CFI, these go after all that is ranked."""
+P_COLUMNS = frozenset((
+    "fishers_c_p", "fishers_c_p_classical", "chisq_p", "chisq_p_classical", "equivalence_p", "rmsea_p_close",
+))
 WHOLE = frozenset(("n_effective",))
 """Counts that are not whole in the tables, and are read as if they were."""
 KEYS = frozenset((
@@ -72,6 +69,7 @@ KEYS = frozenset((
     "r2_knndm", "errors", "quantity", "stratum_a", "stratum_b", "difference", "n_strata",
     "series", "partner", "trend_class", "persistence_class", "sen_slope", "mk_p", "significant", "share_fdr",
     "from", "to", "before", "after", "net", "easting", "northing", "growth", "hurst", "year_to",
+    "held_equal", "of_stratum", "chisq_difference", "mi", "epc", "residual", "residual_z",
     "w", "w_low", "w_high", "rank_psem", "rank_brt", "rank_geodetector", "sign", "threshold", "side",
 ))
 """What stays."""
@@ -177,6 +175,9 @@ def fitting(cells: Mapping[str, Sequence[str]], room: int) -> dict[str, int]:
     ranked = [name for name in LEAST_NEEDED if name in cells]
     if set(ENDS) <= set(cells) and "p_adjusted" in ranked:  # of many differences only those that remain count
         ranked.insert(ranked.index("p_adjusted"), "p_value")
+    if "cfi" in cells:
+        late = [name for name in FIT_OF_LATENT if name in cells]
+        ranked = [name for name in ranked if name not in late] + late
     unranked = [name for name in reversed(list(cells)) if name not in KEYS and name not in ranked]
     order = [*ranked, *unranked, *(name for name in LAST if name in cells)]
     kept = set(cells)
@@ -239,7 +240,7 @@ def overview(run: RunTables) -> RenderableType:
     fits = run.tables.get("fit")
     if fits is not None:
         title = text(run.meta.get("title")) or text(run.meta.get("study"))
-        for k, kept in enumerate(_by_method(run, fits)):
+        for k, kept in enumerate(by_method(run, fits)):
             parts += [Text(""), FittedTable(kept, "", "fit")] if k else [FittedTable(kept, title, "fit")]
     if (best := best_drivers(run)) is not None:
         parts += [Text(""), FittedTable(best, f"The drivers with the largest q, up to {TOP} per fit", "q")]
@@ -259,25 +260,6 @@ def overview(run: RunTables) -> RenderableType:
     parts += [Text(f"failed: {m} on {s}: {why}", style="red") for m, s, why in failures(run)]
     parts += [Text(f"warning: {warning}", style="yellow") for warning in run.meta.get("warnings") or []]
     return Group(*parts)
-
-
-def _by_method(run: RunTables, fits: pd.DataFrame) -> list[pd.DataFrame]:
-    """fit.csv method by method, each with the columns that a first look at it needs."""
-    if not len(fits) or "model" not in fits.columns:
-        return [fits[[name for name in OVERVIEW if name in fits.columns]]]
-    method = fits["model"].map(lambda name: run.method(str(name)))
-    found = []
-    for one in dict.fromkeys(method):
-        mine = fits[method == one]
-        trees = [name for name in TREES if name in mine.columns and mine[name].notna().any()]
-        kept = [name for name in OVERVIEW if name in mine.columns]
-        at = kept.index("status") if "status" in kept else len(kept)
-        kept[at:at] = trees
-        if one != PATH_METHOD:
-            kept = [name for name in kept if name not in VERDICTS or mine[name].notna().any()]
-            kept = [name for name in kept if name != "r2" or not trees]
-        found.append(mine[kept].reset_index(drop=True))
-    return found
 
 
 def best_drivers(run: RunTables) -> pd.DataFrame | None:

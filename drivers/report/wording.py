@@ -19,6 +19,15 @@ CLASSICAL = (
     "independent. On smooth maps they are far too small. Judge paths by their size and claims by their "
     "partial r, not by stars."
 )
+CLASSICAL_LATENT = (
+    "This table has coordinates, and the p-values here are classical: they treat neighbouring pixels as "
+    "independent. On smooth maps they are far too small, that of χ² too. Judge paths by their size, not by "
+    "stars, and the fit by its indices."
+)
+ROBUST = (
+    "p-values and intervals allow for variables that are not normal, but treat neighbouring pixels as "
+    "independent. On smooth maps they are far too small. Judge paths by their size, not by stars."
+)
 TRUNCATION_Q = (
     "This stratum is cut by the response itself. Cutting a response truncates it: q shrinks by construction, "
     "so it must not be read against the q of strata cut by other variables."
@@ -57,6 +66,8 @@ DELTA_NOTE = (
 
 Q_METHOD = "geodetector"
 """The method whose result is q, not slopes."""
+LATENT_METHOD = "lsem"
+"""The method that fits covariances, without independence claims."""
 TREE_METHOD = "brt"
 """The method whose result is shares and R² of held-out pixels, without slopes and p-values."""
 FEWEST_PIXELS = 40
@@ -81,7 +92,7 @@ def cautions(run: RunTables, model: str, stratum: str) -> list[str]:
     if of_trees or text(fit.get("status")) == "failed":  # no p-values
         return found
     if (run.meta.get("table") or {}).get("coordinates"):
-        found.append(_counted_q(fit) if of_q else _counted(fit))
+        found.append(_counted_q(fit) if of_q else _counted(fit, run.method(model)))
     return found if of_q else [*found, *_too_few(fit)]
 
 
@@ -90,11 +101,13 @@ def errors_of(fit: Row) -> str:
     return text(fit.get("errors")) or ("classical" if is_missing(fit.get("n_effective")) else "effective")
 
 
-def _counted(fit: Row) -> str:
+def _counted(fit: Row, method: str) -> str:
     """What the p-values of a path model count, and how many of that there are."""
     errors = errors_of(fit)
     if errors == "classical":
-        return CLASSICAL
+        return CLASSICAL_LATENT if method == LATENT_METHOD else CLASSICAL
+    if errors == "robust":
+        return ROBUST
     if errors != "effective":
         many = fit.get("n_blocks")
         return BLOCKS + ("" if is_missing(many) else f" Here there are {count(many)} blocks.")
@@ -133,11 +146,15 @@ def notes(run: RunTables, model: str, stratum: str) -> list[str]:
     """What fit.csv's message tells a reader of a fit, without what the page says in its own words."""
     fit = run.fit(model, stratum)
     told = [part.strip() for part in text(fit.get("message")).split("; ") if part.strip()]
-    if text(fit.get("verdict")) == "saturated":
+    if text(fit.get("verdict")) == "saturated" or count(fit.get("chisq_df")) == "0":
         told = [part for part in told if not part.startswith("saturated")]
     said = cautions(run, model, stratum)
-    if {CLASSICAL, CLASSICAL_Q} & set(said):
-        told = [part for part in told if not part.startswith("the errors are classical")]
+    if {CLASSICAL, CLASSICAL_Q, CLASSICAL_LATENT, ROBUST} & set(said):
+        told = [
+            part
+            for part in told
+            if not part.startswith(("the errors are classical", "the errors are robust"))
+        ]
     if set(_too_few(fit)) & set(said):
         told = [part for part in told if not _FEW.match(part)]
     if run.rows("simplify", model=model, stratum=stratum):
