@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -127,6 +127,7 @@ def compare_strata(
             panels += [(place, panel)] if panel is not None else []
     ordered = [panel for _, panel in sorted(panels, key=lambda item: item[0])]
     notes += [note for model, names in own_scale.items() if (note := _scale_note(model, list(names)))]
+    notes += _latent_notes(tables, {panel.model for panel in ordered})
     return Comparison(
         comparison_frame(ordered),
         omnibus_frame(ordered),
@@ -201,6 +202,7 @@ def compare_runs(
     if not panels:
         raise TableError(f"`{name_a}` and `{name_b}` have no model fitted on the same stratum")
     notes = [note for model, names in own_scale.items() if (note := _scale_note(model, list(names)))]
+    notes += _latent_notes(tables_a, ground.models)
     notes += _errors_notes(ground.models, (tables_a, tables_b), (name_a, name_b))
     return Comparison(
         comparison_frame(panels),
@@ -286,6 +288,19 @@ def _errors_notes(models: Sequence[str], runs: Sequence[Tables], names: Sequence
                 f"model `{model}`: errors are {said[0]} and {said[1]}; tests of its differences mix them"
             )
     return notes
+
+
+def _latent_notes(tables: Tables, compared: Collection[str]) -> list[str]:
+    """What the unit of a latent variable means for comparisons, where a compared model has one."""
+    table = tables.get("coefficients", pd.DataFrame(columns=["model", "op"]))
+    models = [str(name) for name in table.loc[table["op"] == "=~", "model"].unique()]
+    return [
+        f"model `{model}`: latent variables are in units of their markers, so their raw paths and effects "
+        "compare where loadings can be held equal (group_ladder.csv); `std_path` and `std_total_effect` "
+        "compare anyway"
+        for model in models
+        if model in compared
+    ]
 
 
 def _scale_note(model: str, names: Sequence[str]) -> str:

@@ -64,7 +64,7 @@ COLUMNS: dict[str, Column] = {
         "1",
     ),
     "cfi": Column("Comparative fit index.", "1"),
-    "cfi_robust": Column("Comparative fit index corrected for pixels that are not normal.", "1"),
+    "cfi_robust": Column("Comparative fit index corrected for pixels that are alike or not normal.", "1"),
     "change": Column(
         "Change of the stratum's mean between two neighbouring years, of the pixels that have both.",
         "series",
@@ -289,8 +289,8 @@ COLUMNS: dict[str, Column] = {
         "1",
     ),
     "quantity": Column(
-        "What is compared: `path` or `total_effect`, each also standardised (`std_path`, "
-        "`std_total_effect`), `q`, or `influence` (the share of a driver in the forest)."
+        "What is compared: `path`, `total_effect` or `loading`, each also standardised (`std_path`, "
+        "`std_total_effect`, `std_loading`), `q`, or `influence` (the share of a driver in the forest)."
     ),
     "r2": Column(
         "Share of variance accounted for: by the fixed part, Nagelkerke's for binomial and poisson.", "1"
@@ -413,7 +413,7 @@ COLUMNS: dict[str, Column] = {
     ),
     "threshold": Column("Value of the response at which pixels are cut.", "response"),
     "tli": Column("Tucker-Lewis index.", "1"),
-    "tli_robust": Column("Tucker-Lewis index corrected for pixels that are not normal.", "1"),
+    "tli_robust": Column("Tucker-Lewis index corrected for pixels that are alike or not normal.", "1"),
     "to": Column("Class in the second year."),
     "total": Column(
         "Sum over pixels of value times area; g C m-2 over km2 are tonnes of C. Empty where areas are not "

@@ -59,9 +59,9 @@ def adjust(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     -----
     A kind is a table, in coefficients.csv also the `op` and in effects.csv the `kind`: over every model and
     stratum of the study, because that is how many tests its reader looks through. Every row with a p-value
-    is a test, the joint row of a categorical driver too. Tests of one study depend on each other (strata
-    nest, effects share coefficients); Benjamini-Hochberg holds its rate where that dependence is positive
-    (Benjamini & Yekutieli 2001, doi:10.1214/aos/1013699998).
+    is a test, the joint row of a categorical driver too, but not a variance or an intercept. Tests of one
+    study depend on each other (strata nest, effects share coefficients); Benjamini-Hochberg holds its rate
+    where that dependence is positive (Benjamini & Yekutieli 2001, doi:10.1214/aos/1013699998).
 
     Where a table has `log_p`, that is used, so that p-values below 1e-308 keep their order.
 
@@ -76,7 +76,8 @@ def adjust(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         if name in tables:
             table = tables[name]
             kinds = texts(table, column) if column else np.zeros(len(table))
-            found[name] = table.assign(p_adjusted=adjusted_p(_log_p(table), kinds))
+            logs = np.where(_no_hypothesis(table), np.nan, _log_p(table)) if column == "op" else _log_p(table)
+            found[name] = table.assign(p_adjusted=adjusted_p(logs, kinds))
     return found
 
 
@@ -85,3 +86,9 @@ def _log_p(table: pd.DataFrame) -> NDArray[np.float64]:
     log_p = numbers(table, "log_p")
     with np.errstate(divide="ignore"):
         return np.where(np.isnan(log_p), np.log(numbers(table, "p_value")), log_p)
+
+
+def _no_hypothesis(table: pd.DataFrame) -> NDArray[np.bool_]:
+    """Rows whose test nobody asks for: a variance and an intercept are never thought to be nil."""
+    op = texts(table, "op")
+    return np.asarray(((op == "~~") & (texts(table, "response") == texts(table, "term"))) | (op == "~1"))

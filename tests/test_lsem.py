@@ -258,7 +258,7 @@ def test_a_heywood_case_is_said() -> None:
     )
     data["a"] = data.a + 0.3 * (data.c - 0.3 * common)
     message = dr.fit("f =~ c + a + b", data, method="lsem").glance().message.item()
-    assert "improper solution: negative variance of `a` (a Heywood case)" in message
+    assert "improper solution: negative variance of `a` (a Heywood case: too few" in message
 
 
 def test_a_saturated_model_tests_nothing() -> None:

@@ -15,7 +15,7 @@ from drivers.methods.latent_layout import Layout, make_layout
 from drivers.methods.sample import Sample, listed
 from drivers.spec.latent_model import LatentModel
 from drivers.stats.blas import one_blas_thread
-from drivers.stats.sandwich import influence_errors, small_sample
+from drivers.stats.sandwich import positive_covariance, small_sample
 from drivers.stats.sem_checks import Improper, improper, unidentified
 from drivers.stats.sem_dependence import dependent_test, effective_covariance
 from drivers.stats.sem_errors import (
@@ -179,41 +179,39 @@ class LatentFit:
         found = scores(self.fit, [block_sums(near.moments, self.layout.columns)])
         each = influence(self.fit, found.values, "observed")
         trust = small_sample(near.moments.weight[:, None], near.borders)
-        covariance = each.T @ near.borders @ each
-        # With borders the sum of products can come out negative; the blocks by themselves then stand.
-        covariance[np.diag_indices(k)] = influence_errors(each, near.borders) ** 2
+        covariance = positive_covariance(each, near.borders)
         df = trust.df[0] if trust.df[0] >= FEWEST_DF else np.nan
         return ParameterErrors(covariance / trust.bias[0], np.full(k, df), unknown)
 
     @cached_property
     def test(self) -> ChiSquare:
         """The χ² behind the p-value: plain, or scaled for what the chosen errors count."""
+        return self._tested(self.fit)
+
+    @cached_property
+    def scaled(self) -> ScaledMeasures | None:
+        """Indices from the scaled χ²; None where it is the plain one."""
+        if not self.fit.df or not np.isfinite(self.test.scaling) or self.test.scaling == 1.0:
+            return None
+        return scaled_measures(self.fit, self.test, self._tested(self.baseline))
+
+    def _tested(self, fit: Fit) -> ChiSquare:
+        """χ² of a model of these pixels, scaled where something asks for it."""
         options, near = self.model.options, self.sample.vicinity
-        if not self.fit.df:
-            return plain_test(self.fit)
+        if not fit.df:
+            return plain_test(fit)
         if options.test != "standard":
             assert self.rows is not None
             kind: Literal["satorra_bentler", "yuan_bentler_mplus"] = (
                 "satorra_bentler" if options.test == "satorra_bentler" else "yuan_bentler_mplus"
             )
-            return scaled_test(self.fit, [self.rows], kind)
+            return scaled_test(fit, [self.rows], kind)
         if self.chosen == "block" and near is not None and near.moments.n_blocks > 1:
             sums = block_sums(near.moments, self.layout.columns)
-            return scaled_test(self.fit, [sums], "satorra_bentler")
+            return scaled_test(fit, [sums], "satorra_bentler")
         if self.chosen == "effective" and near is not None:
-            return dependent_test(self.fit, [near.dependence], self.layout.columns)
-        return plain_test(self.fit)
-
-    @cached_property
-    def scaled(self) -> ScaledMeasures | None:
-        """Indices from the scaled χ²; None where it is the plain one, or the baseline has no scaling."""
-        options = self.model.options
-        if options.test == "standard" or not self.fit.df or self.rows is None:
-            return None
-        kind: Literal["satorra_bentler", "yuan_bentler_mplus"] = (
-            "satorra_bentler" if options.test == "satorra_bentler" else "yuan_bentler_mplus"
-        )
-        return scaled_measures(self.fit, self.test, scaled_test(self.baseline, [self.rows], kind))
+            return dependent_test(fit, [near.dependence], self.layout.columns)
+        return plain_test(fit)
 
 
 @one_blas_thread()

@@ -12,8 +12,10 @@ import numpy as np
 
 from drivers.methods.latent_fit import LatentFit, latent_moments
 from drivers.methods.latent_layout import Entry, Layout
+from drivers.methods.sample import listed
 from drivers.spec.lsem_options import Equal
 from drivers.stats.blas import one_blas_thread
+from drivers.stats.sem_checks import improper
 from drivers.stats.sem_dependence import dependent_test
 from drivers.stats.sem_errors import block_sums
 from drivers.stats.sem_fit import Fit, fit_moments
@@ -191,8 +193,15 @@ def _step_row(
             "p_classical": math.exp(simple.log_p),
         }
         test = own
+    messages = []
     if fit.df and math.isnan(test.log_p) and members[0].chosen == "effective":
-        row["message"] = "too few independent pixels in a stratum for a test"
+        messages.append("too few independent pixels in a stratum for a test")
+    bad = improper(fit)
+    groups = sorted({g for g, *_ in (*bad.negative_variance, *bad.correlation)} | {*bad.latent})
+    if groups:
+        named = listed(members[g].sample.stratum.label for g in groups)
+        messages.append(f"improper solution in {named}")
+    row["message"] = "; ".join(messages)
     return row
 
 

@@ -24,8 +24,8 @@ def _improper(found: LatentFit) -> list[str]:
     if heywood:
         what = "variance" if len(heywood) == 1 else "variances"
         messages.append(
-            f"improper solution: negative {what} of {listed(heywood)} (a Heywood case); too few indicators, "
-            "too few pixels, or a wrong model"
+            f"improper solution: negative {what} of {listed(heywood)} (a Heywood case: too few "
+            "indicators, too few pixels, or a wrong model)"
         )
     pairs = [f"{names[i]} ~~ {names[j]}" for _, i, j in bad.correlation]
     if pairs:

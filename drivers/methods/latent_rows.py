@@ -25,6 +25,9 @@ from drivers.stats.sem_structure import DIRECTED, SYMMETRIC, Cell
 Array = NDArray[np.float64]
 Row = dict[str, Any]
 
+ROUNDING = 1e-13
+"""Share of the largest gradient below which one is rounding: a variance of 1 in its own unit has none."""
+
 
 @one_blas_thread()
 def latent_records(found: LatentFit) -> dict[str, list[Row]]:
@@ -124,6 +127,9 @@ def _tested(errors: ParameterErrors, values: Array, gradients: Array, std_gradie
     """Errors of functions of the parameters by the delta method; NaN for what is fixed."""
     moving = gradients != 0.0
     error = np.where(moving.any(axis=1), delta_error(gradients, errors.covariance), np.nan)
+    std_gradients = np.where(
+        np.abs(std_gradients) > ROUNDING * np.abs(std_gradients).max(), std_gradients, 0.0
+    )
     std = np.where((std_gradients != 0.0).any(axis=1), delta_error(std_gradients, errors.covariance), np.nan)
     df = np.where(moving, errors.df, np.inf).min(axis=1, initial=np.inf)
     return SlopeErrors(np.diag(error**2), np.where(moving.any(axis=1), df, np.nan), std)
@@ -240,10 +246,6 @@ def _fit_row(found: LatentFit) -> Row:
             "tli_robust": found.scaled.tli_robust,
             "rmsea_robust": found.scaled.rmsea_robust,
         }
-    elif scaled and m.df:
-        # The misfit beyond what sampling of alike pixels gives, as `ScaledMeasures` has it.
-        beyond = (m.chisq / m.df - test.scaling) / m.ntotal
-        row["rmsea_robust"] = math.sqrt(max(beyond, 0.0))
     return row
 
 

@@ -127,10 +127,13 @@ def spread_sentences(rows: Sequence[Row]) -> list[str]:
     )
     if len(others) > 1:
         least, most = others[0], others[-1]
-        found.append(
-            f"The median is largest in {_name(most)} ({number(most.get('median'))}) and smallest in "
-            f"{_name(least)} ({number(least.get('median'))})."
-        )
+        low, high = number(least.get("median")), number(most.get("median"))
+        if low == high:
+            found.append(f"The median is about {low} in all of them.")
+        else:
+            found.append(
+                f"The median is largest in {_name(most)} ({high}) and smallest in {_name(least)} ({low})."
+            )
     return found
 
 

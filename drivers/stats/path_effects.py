@@ -65,9 +65,21 @@ def path_products(coefficients: Array, paths: Sequence[Sequence[int]]) -> PathPr
 
 
 def delta_error(gradients: Array, variance: Array) -> Array:
-    """Standard errors √(g' V g) of functions with gradients of shape (m, E); shape (m,)."""
-    squared: Array = ((gradients @ variance) * gradients).sum(axis=1)
-    return np.asarray(np.sqrt(np.maximum(squared, 0.0)))
+    """Standard errors √(g' V g) of functions with gradients of shape (m, E); shape (m,).
+
+    Where the variance of a coefficient is not known (NaN), only the functions that depend on it are unknown.
+
+    Examples
+    --------
+    >>> variance = np.array([[4.0, np.nan], [np.nan, np.nan]])
+    >>> delta_error(np.array([[0.5, 0.0], [0.5, 1.0]]), variance).tolist()
+    [1.0, nan]
+    """
+    unknown = np.isnan(np.diag(variance))
+    known = np.where(unknown | unknown[:, None], 0.0, variance)
+    squared: Array = ((gradients @ known) * gradients).sum(axis=1)
+    depends = (gradients[:, unknown] != 0.0).any(axis=1)
+    return np.where(depends, np.nan, np.sqrt(np.maximum(squared, 0.0)))
 
 
 @dataclass(frozen=True, slots=True)

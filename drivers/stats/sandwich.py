@@ -172,6 +172,29 @@ def influence_errors(influence: Array, borders: Array | None = None) -> Array:
     return np.asarray(np.sqrt(np.where(across > 0, across, own)))
 
 
+def positive_covariance(influence: Array, borders: Array) -> Array:
+    """Joint covariance of m numbers from what each block adds to them, shape (G, m) to (m, m), with borders.
+
+    With borders the sum of products can come out negative along some combination of the numbers: there the
+    blocks by themselves stand, as in `influence_errors`.
+
+    Examples
+    --------
+    >>> borders = border_weights(np.array([0, 0]), np.array([0, 1]))
+    >>> positive_covariance(np.array([[1.0], [-1.0]]), borders).tolist()
+    [[2.0]]
+    """
+    unit = np.sqrt((influence**2).sum(axis=0))
+    scaled = influence / np.where(unit > 0.0, unit, 1.0)
+    values, vectors = np.linalg.eigh(scaled.T @ scaled)
+    spanned = values > WHOLLY_IN_ONE * values.max(initial=0.0)
+    root = vectors[:, spanned] * np.sqrt(values[spanned])
+    back = vectors[:, spanned] / np.sqrt(values[spanned])
+    ratio, turn = np.linalg.eigh(back.T @ (scaled.T @ borders @ scaled) @ back)
+    whole = root @ (turn * np.where(ratio > 0.0, ratio, 1.0)) @ turn.T @ root.T
+    return np.asarray(whole * np.outer(unit, unit))
+
+
 @dataclass(frozen=True, slots=True)
 class SmallSample:
     """How far a variance over blocks can be trusted; arrays have shape (m,).
