@@ -15,7 +15,8 @@ WORKERS ?= 2
 # The example studies whose reports are committed. The first is the demo.
 EXAMPLES := horqin-sim
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-BUILDERS := hatchling editables
+# semopy, which a test compares with, comes as source and is built by setuptools.
+BUILDERS := hatchling editables setuptools
 
 .PHONY: help run test check bench calibrate schemas reports lock clean distclean
 
@@ -60,7 +61,7 @@ lock: ## resolve the newest versions in a fresh environment and rewrite constrai
 	@$(FIND_PYTHON); "$$python" -m venv build/lock
 	build/lock/bin/python -m pip --disable-pip-version-check --quiet install $(BUILDERS) '.[dev]'
 	@{ grep '^#' constraints.txt; \
-	   build/lock/bin/python -m pip freeze --exclude ecodrivers | grep '=='; } > build/constraints.txt
+	   build/lock/bin/python -m pip freeze --all --exclude ecodrivers --exclude pip | grep '=='; } > build/constraints.txt
 	mv build/constraints.txt constraints.txt
 	rm -rf build/lock
 
