@@ -339,6 +339,98 @@ def test_loadings_of_strata_are_compared(schools: Callable[..., Any]) -> None:
     assert found.difference.item() == pytest.approx(found.estimate_a.item() - found.estimate_b.item())
 
 
+def in_groups(project: Any, formula: str, data: pd.DataFrame, **options: Any) -> pd.DataFrame:
+    """The ladder of the levels of `g`."""
+    project.table("groups", data)
+    project.model("m", formula, method="lsem", options=options or {"equal": ["loadings", "intercepts"]})
+    spec = {
+        "study": "groups",
+        "table": {"path": "../data/groups.csv"},
+        "response": ["y"],
+        "drivers": {
+            "causes": {
+                c: {} if pd.api.types.is_numeric_dtype(data[c]) else {"categorical": True}
+                for c in data.columns
+                if c not in ("g", "y")
+            }
+        },
+        "strata": {"g": {"column": "g"}},
+        "fit": [{"models": ["m"], "over": ["g"]}],
+        "seed": 1,
+    }
+    return dr.run(project.spec("groups", spec)).table("group_ladder").set_index("held_equal")
+
+
+def grouped(seed: int, groups: int = 2) -> pd.DataFrame:
+    parts = [simulated(seed + k).assign(g=f"g{k}") for k in range(groups)]
+    return pd.concat(parts, ignore_index=True)
+
+
+def test_a_mean_of_a_latent_variable_may_be_in_the_formula(project: Any) -> None:
+    formula = "f =~ i0 + i1 + i2; f ~ 0*1; y ~ f"
+    ladder = in_groups(project, formula, grouped(1))
+    assert ladder.status.tolist() == ["ok"] * 3
+    # Three intercepts and that of y are equal, and no mean is free.
+    assert ladder.loc["intercepts", "df"] == 4
+
+
+def test_a_label_of_two_kinds_stays_one_parameter(project: Any) -> None:
+    ladder = in_groups(project, "f =~ i0 + s*i1 + i2; y ~ s*f", grouped(2))
+    assert (ladder.chisq_difference.dropna() >= 0).all()
+    # s and the loading of i2, each equal in both groups.
+    assert ladder.loc["loadings", "df"] == 2
+
+
+def test_a_step_that_is_not_identified_is_no_step(project: Any) -> None:
+    free = ["i0~1", "i1 ~ 1", "i2 ~1"]
+    ladder = in_groups(project, "f =~ i0 + i1 + i2; y ~ x", grouped(3), partial=free)
+    assert ladder.loc["loadings", "status"] == "ok"
+    assert ladder.loc["intercepts", "status"] == "failed"
+    assert ladder.loc["intercepts", "message"].startswith("not identified: ")
+    assert "`f ~ 1`" in ladder.loc["intercepts", "message"]
+
+
+def test_the_ladder_says_who_is_not_in_it(project: Any) -> None:
+    data = grouped(4, 3)
+    data.loc[data.g == "g2", "i0"] = 1.0
+    ladder = in_groups(project, "f =~ i0 + i1 + i2; y ~ f", data)
+    assert ladder.loc["free", "message"] == "without `g=g2`, which could not be fitted"
+    use = np.where(data.g == "g0", "crop", np.random.default_rng(1).choice(["crop", "wood"], len(data)))
+    use[:50] = "wood"
+    use[50:90] = "ice"
+    apart = in_groups(project, "m ~ use + x", data.assign(use=use)[data.g != "g2"])
+    assert apart.loc["free", "message"] == "not all strata have `use[ice]`: they cannot be fitted together"
+
+
+def test_values_that_never_meet_are_said_and_need_not_be_complete() -> None:
+    data = simulated(11)
+    holes = data.copy()
+    for k, name in enumerate(("i0", "i1", "i2")):
+        holes.loc[np.arange(len(data)) % 3 == k, name] = np.nan
+    row = dr.fit("f =~ i0 + i1 + i2; y ~ f", holes, method="lsem", options={"missing": "ml"}).glance()
+    assert row.n.item() == len(data)
+    holes["i2"] = np.where(np.isnan(data.index % 2 * np.nan), np.where(holes.i1.isna(), data.i2, np.nan), 0)
+    with pytest.raises(FitError) as caught:
+        dr.fit("f =~ i0 + i1 + i2; y ~ f", holes, method="lsem", options={"missing": "ml"})
+    assert (
+        str(caught.value) == "no pixel has a value in all of `i1` and `i2`, so nothing says how they covary"
+    )
+    with pytest.raises(FitError) as empty:
+        dr.fit("y ~ m", data.assign(m=np.nan), method="lsem", options={"missing": "ml"})
+    assert str(empty.value) == "`m` has no value here"
+
+
+def test_definitions_that_are_no_numbers_are_said() -> None:
+    result = dr.fit("y ~ p*x + p*m + z; q := 2*p; r := log(p - 50)", simulated(12), method="lsem")
+    rows = result.tidy().query("op == ':='").set_index("response")
+    estimate = result.tidy().query("op == '~' and term == 'x'").estimate.item()
+    assert rows.loc["q", "estimate"] == pytest.approx(2 * estimate)
+    # One raw slope of two variables is two standardised ones.
+    assert np.isnan(rows.loc["q", "std_estimate"])
+    assert np.isnan(rows.loc["r", ["estimate", "std_error"]].astype(float)).all()
+    assert "`r`: no number at these estimates" in result.glance().message.item()
+
+
 # Neighbours
 
 
@@ -383,6 +475,26 @@ def test_neighbours_are_counted_and_all_errors_stand_side_by_side() -> None:
     assert (wide.effective > 2 * wide.classical).all()
     assert (wide.block > 2 * wide.classical).all()
     assert on_grid(1, errors="classical").glance().chisq_p.item() == pytest.approx(row.chisq_p_classical)
+
+
+def test_the_order_of_columns_changes_no_test() -> None:
+    from drivers.table import pixel_table_from_frame
+
+    frame = smooth(3)
+    found = []
+    for columns in (list(frame.columns), list(frame.columns)[::-1]):
+        table = pixel_table_from_frame(frame[columns], easting="east", northing="north", cell_size=1.0)
+        found.append(dr.fit("f =~ i0 + i1 + i2; f ~ x + z; y ~ f", table, method="lsem").glance().iloc[0])
+    assert found[1].chisq_scaling == pytest.approx(found[0].chisq_scaling, rel=1e-9)
+    assert found[1].chisq_p == pytest.approx(found[0].chisq_p, rel=1e-9)
+
+
+def test_a_test_that_does_not_count_neighbours_says_so() -> None:
+    row = on_grid(2, test="satorra_bentler").glance().iloc[0]
+    assert "it counts neighbours as independent" in row.message
+    blocks = on_grid(2, errors="block", block=40.0).glance().iloc[0]
+    assert np.isnan(blocks.chisq_p)
+    assert blocks.message.startswith("too few blocks (")
 
 
 def test_tests_hold_their_size_on_smooth_fields() -> None:

@@ -94,7 +94,7 @@ def test_when_means_are_modelled(formula: str, options: dict[str, object], wante
 BAD = {
     "NEP ~ TEM*PRE": "`TEM*PRE`: `*` follows a label, and `TEM` is a column",
     "f =~ x": "model `model` uses `x`, which specs/study.yaml does not define",
-    "f =~ SOM + TN; f := a": "`a` is no label of model `model`",
+    "f =~ SOM + TN; f := a": "`f` is a latent variable and cannot be defined",
     "b := c; c := a; NEP ~ a*TEM": "`c` is no label of model `model`",
     "NEP ~ a*TEM; a := a": "`a` is already the name of a parameter",
     "f <~ SOM": "`<~` (a composite) belongs to method `psem`",
@@ -107,6 +107,10 @@ BAD = {
     ),
     "log(f) =~ SOM": "left of `=~` stands the name of a latent variable",
     "NEP ~ TEM + TEM": "`NEP ~ TEM` stands twice in model `model`",
+    "f =~ SOM + TN; TN ~ f": "`TN ~ f` is `f =~ TN` once more",
+    "f =~ SOM + TN; NEP ~ f*TEM": "`f*TEM`: `*` follows a label, and `f` is a latent variable",
+    "NEP ~ climate*TEM": "`climate*TEM`: `*` follows a label, and `climate` is a driver group",
+    "NEP ~ a*TEM; PRE := 2*a": "`PRE` is a column and cannot be defined",
     "TN ~~ SOM; SOM ~~ TN": "`SOM ~~ TN` stands twice in model `model`",
     "LUCC ~ TEM": "`LUCC` is categorical; in a latent model it can only be a cause",
     "f =~ SOM + LUCC": "`LUCC` is categorical; in a latent model it can only be a cause",
@@ -161,6 +165,11 @@ def test_all_faults_come_at_once_with_their_places() -> None:
         "                             ^\n"
         "  known: TEM"
     )
+
+
+def test_what_stays_free_may_be_written_with_or_without_blanks() -> None:
+    model = bound("soil =~ SOM + TN; NEP ~ soil", partial=["soil=~TN", "NEP ~soil", "TN~1"])
+    assert model.partial == {("=~", "soil", "TN"), ("~", "NEP", "soil"), ("~1", "TN", "")}
 
 
 OPTIONS = {

@@ -14,6 +14,7 @@ from drivers.errors import FitError
 from drivers.methods.latent_layout import Layout, make_layout
 from drivers.methods.sample import Sample, listed
 from drivers.spec.latent_model import LatentModel
+from drivers.spec.lsem_options import LsemOptions
 from drivers.stats.blas import one_blas_thread
 from drivers.stats.sandwich import positive_covariance, small_sample
 from drivers.stats.sem_checks import Improper, improper, unidentified
@@ -29,7 +30,8 @@ from drivers.stats.sem_fit import Fit, fit_moments
 from drivers.stats.sem_indices import FitMeasures, ScaledMeasures, fit_measures, scaled_measures
 from drivers.stats.sem_missing import UnseenPair, fit_rows, incomplete_scores, unrestricted
 from drivers.stats.sem_moments import SampleMoments, SingularCovariance, sample_moments
-from drivers.stats.sem_scaling import ChiSquare, plain_test, scaled_test
+from drivers.stats.sem_scaling import ChiSquare, Scaling, plain_test, scaled_test
+from drivers.stats.sem_search import Outcome
 from drivers.stats.sem_standardised import Standardised, standardised
 from drivers.stats.sem_structure import independence
 
@@ -40,6 +42,11 @@ LatentKind = Literal["classical", "robust", "effective", "block"]
 
 FEWEST_DF = 1.0
 """Below one degree of freedom an interval is a thousand times its error: that is no test."""
+
+
+def scaling_kind(options: LsemOptions) -> Scaling:
+    """How χ² is scaled for pixels that are not normal."""
+    return "satorra_bentler" if options.test == "satorra_bentler" else "yuan_bentler_mplus"
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +187,9 @@ class LatentFit:
         each = influence(self.fit, found.values, "observed")
         trust = small_sample(near.moments.weight[:, None], near.borders)
         covariance = positive_covariance(each, near.borders)
-        df = trust.df[0] if trust.df[0] >= FEWEST_DF else np.nan
-        return ParameterErrors(covariance / trust.bias[0], np.full(k, df), unknown)
+        if not trust.df[0] >= FEWEST_DF:
+            return ParameterErrors(np.full((k, k), np.nan), unknown, unknown)
+        return ParameterErrors(covariance / trust.bias[0], np.full(k, trust.df[0]), unknown)
 
     @cached_property
     def test(self) -> ChiSquare:
@@ -202,11 +210,10 @@ class LatentFit:
             return plain_test(fit)
         if options.test != "standard":
             assert self.rows is not None
-            kind: Literal["satorra_bentler", "yuan_bentler_mplus"] = (
-                "satorra_bentler" if options.test == "satorra_bentler" else "yuan_bentler_mplus"
-            )
-            return scaled_test(fit, [self.rows], kind)
-        if self.chosen == "block" and near is not None and near.moments.n_blocks > 1:
+            return scaled_test(fit, [self.rows], scaling_kind(options))
+        if self.chosen == "block" and near is not None:
+            if np.isnan(self.errors["block"].df).all():
+                return ChiSquare(fit.chisq, fit.df, float("nan"), float("nan"))
             sums = block_sums(near.moments, self.layout.columns)
             return scaled_test(fit, [sums], "satorra_bentler")
         if self.chosen == "effective" and near is not None:
@@ -233,16 +240,19 @@ def fit_latent(model: LatentModel, sample: Sample) -> LatentFit:
             " and means; fix some, or leave them out"
         )
     fit, baseline, n, rows = _fitted(model, sample, layout)
+    if fit.search.outcome is Outcome.START:
+        raise FitError("the fixed values allow no covariance matrix: look at variances that are 0")
     blamed = unidentified(fit)
-    if blamed:
+    if fit.converged and blamed:
         raise FitError(
             f"not identified: {_named(layout, blamed)} can change without any change of what the model "
             "implies; fix one of them, or leave it out"
         )
     if not fit.converged:
+        at = f"; {_named(layout, blamed)} could be anything where it stopped" if blamed else ""
         raise FitError(
-            f"no convergence after {fit.search.steps} steps ({fit.search.outcome.value}, largest gradient "
-            f"{fit.search.gradient:.2g}); a model with fewer parameters, or another marker, may converge"
+            f"no convergence after {fit.search.steps} steps{at}: weak indicators, or a model that is wrong "
+            "or not identified; a model with fewer parameters, or another marker, may converge"
         )
     return LatentFit(model, sample, layout, fit, baseline, n, rows)
 

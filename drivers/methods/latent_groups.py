@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from drivers.methods.latent_fit import LatentFit, latent_moments
+from drivers.methods.latent_fit import LatentFit, latent_moments, scaling_kind
 from drivers.methods.latent_layout import Entry, Layout
 from drivers.methods.sample import listed
 from drivers.spec.lsem_options import Equal
 from drivers.stats.blas import one_blas_thread
-from drivers.stats.sem_checks import improper
+from drivers.stats.sem_checks import improper, unidentified
 from drivers.stats.sem_dependence import dependent_test
 from drivers.stats.sem_errors import block_sums
 from drivers.stats.sem_fit import Fit, fit_moments
@@ -28,6 +28,9 @@ from drivers.stats.sem_structure import Cell, Structure, independence
 from drivers.stats.tails import log_p_chi2
 
 Row = dict[str, Any]
+
+TOLERANCE = 1e-4
+"""Of χ², by which a step may seem to fit better than one with fewer equalities."""
 
 FREE = "free"
 """The first step: nothing is shared."""
@@ -52,7 +55,14 @@ def group_records(fits: Sequence[LatentFit]) -> dict[str, list[Row]]:
     ladder: list[Row] = []
     release: list[Row] = []
     for family, members in _families(fits).items():
+        reason = _incomparable(members)
+        if reason:
+            ladder.append({"stratum": family, "held_equal": FREE, "status": "failed", "message": reason})
+            continue
         steps, released = _climb(members)
+        left_out = _left_out(members)
+        for row in steps:
+            row["message"] = "; ".join(filter(None, [row["message"], left_out]))
         ladder += [{"stratum": family, **row} for row in steps]
         release += [{"stratum": family, **row} for row in released]
     return {name: rows for name, rows in (("group_ladder", ladder), ("group_release", release)) if rows}
@@ -64,14 +74,29 @@ def _families(fits: Sequence[LatentFit]) -> dict[str, list[LatentFit]]:
         stratum = fit.sample.stratum
         if stratum.levels and fit.model.options.equal:
             found.setdefault("*".join(family for family, _ in stratum.levels), []).append(fit)
-    return {family: members for family, members in found.items() if _comparable(members)}
+    return {family: members for family, members in found.items() if len(members) > 1}
 
 
-def _comparable(members: Sequence[LatentFit]) -> bool:
-    if len(members) < 2 or any(m.layout.names != members[0].layout.names for m in members):
-        return False
+def _incomparable(members: Sequence[LatentFit]) -> str:
+    """Why strata cannot be fitted together; empty where they can."""
+    first = set(members[0].layout.names)
+    for other in members[1:]:
+        apart = sorted(first ^ set(other.layout.names))
+        if apart:
+            return f"not all strata have {listed(apart)}: they cannot be fitted together"
     share = members[0].sample.partition.share_pixels
-    return not any(share(a.sample.stratum, b.sample.stratum) for a, b in combinations(members, 2))
+    if any(share(a.sample.stratum, b.sample.stratum) for a, b in combinations(members, 2)):
+        return "strata with pixels in common cannot be fitted together"
+    return ""
+
+
+def _left_out(members: Sequence[LatentFit]) -> str:
+    """Which strata of the family have no fit of their own, and so no part in the ladder."""
+    fitted = {m.sample.stratum.label for m in members}
+    family = [name for name, _ in members[0].sample.stratum.levels]
+    every = members[0].sample.partition.strata
+    lost = [s.label for s in every if [n for n, _ in s.levels] == family and s.label not in fitted]
+    return f"without {listed(lost)}, which could not be fitted" if lost else ""
 
 
 def _climb(members: Sequence[LatentFit]) -> tuple[list[Row], list[Row]]:
@@ -86,12 +111,27 @@ def _climb(members: Sequence[LatentFit]) -> tuple[list[Row], list[Row]]:
         numbered = _number(members, layout, equal)
         structure = layout.with_cells(numbered.cells, len(members))
         fit = _fitted(members, structure, layout)
+        reason = _fault(layout, numbered, fit)
+        if reason:
+            step = equal[-1] if equal else FREE
+            ladder.append({"held_equal": step, "status": "failed", "message": reason})
+            break
         ladder.append(_step_row(members, layout, fit, equal, before))
         release += _release_rows(members, layout, fit, equal)
-        if not fit.converged:
-            break
         before = fit
     return ladder, release
+
+
+def _fault(layout: Layout, numbered: _Numbered, fit: Fit) -> str:
+    """Why a step has no numbers; empty where it has."""
+    if not fit.converged:
+        return f"no convergence after {fit.search.steps} steps"
+    blamed = unidentified(fit)
+    if not blamed:
+        return ""
+    by_number = {c.number: e for c, e in zip(numbered.cells, numbered.entries, strict=True)}
+    named = listed(dict.fromkeys(layout.text(by_number[number]) for number in blamed))
+    return f"not identified: {named} can change without any change of what the model implies"
 
 
 def _with_means(first: LatentFit) -> Layout:
@@ -108,11 +148,19 @@ def _number(members: Sequence[LatentFit], layout: Layout, equal: Sequence[Equal]
     """The cells of all groups with their parameters; equal ones have one number."""
     options = members[0].model.options
     shared = {OPERATORS[what] for what in equal}
-    kept_free = {" ".join(text.split()) for text in options.partial}
+    latents = range(layout.observed, len(layout.names))
+
+    def together(entry: Entry) -> bool:
+        """Whether a parameter is one in all groups."""
+        if entry.operator not in shared or (entry.operator == "~1" and entry.left in latents):
+            return False
+        return layout.key(entry) not in members[0].model.partial
+
+    # What one label makes equal within a group stays equal where any of it is shared by the groups.
+    labels = {entry.label for entry in layout.entries if entry.label and together(entry)}
     numbers: dict[object, int] = {}
     cells: list[Cell] = []
     entries: list[Entry] = []
-    latents = range(layout.observed, len(layout.names))
     for group in range(len(members)):
         own = list(layout.entries)
         if group and "=~" in shared and options.scale == "unit":
@@ -124,13 +172,11 @@ def _number(members: Sequence[LatentFit], layout: Layout, equal: Sequence[Equal]
                 for e in own
             ]
         if group and "~1" in shared:
-            own += [Entry("~1", latent, latent) for latent in latents]
+            given = {e.left for e in own if e.operator == "~1"}
+            own += [Entry("~1", latent, latent) for latent in latents if latent not in given]
         for at, entry in enumerate(own):
-            alike = (entry.operator in shared and entry.left not in latents) or entry.operator in shared - {
-                "~1"
-            }
-            together = alike and layout.text(entry) not in kept_free
-            key = (entry.label or at, -1 if together else group)
+            one = entry.label in labels if entry.label else together(entry)
+            key = (entry.label or at, -1 if one else group)
             number = numbers.setdefault(key, len(numbers)) if entry.free else -1
             cells.append(entry.cell(number, group))
             entries.append(entry)
@@ -161,9 +207,6 @@ def _step_row(
 ) -> Row:
     """A step's fit, and its difference from the step before by the chosen errors and by classical ones."""
     step = equal[-1] if equal else FREE
-    if not fit.converged:
-        reason = f"no convergence after {fit.search.steps} steps"
-        return {"held_equal": step, "status": "failed", "message": reason}
     if members[0].model.options.missing == "ml":
         baseline = fit_rows(independence(fit.structure), [m.rows for m in members if m.rows is not None])
     else:
@@ -182,6 +225,7 @@ def _step_row(
         "rmsea": measures.rmsea.rmsea,
         "srmr": measures.srmr,
     }
+    messages: list[str] = []
     if before is not None and fit.df > before.df:
         simple = difference_test(plain_test(fit), plain_test(before))
         own = _difference(members, layout, fit, before)
@@ -193,7 +237,10 @@ def _step_row(
             "p_classical": math.exp(simple.log_p),
         }
         test = own
-    messages = []
+        if simple.chisq < -TOLERANCE:
+            # What holds more equal cannot fit better: the search before this one missed the optimum.
+            row |= dict.fromkeys(("chisq_difference", "statistic", "p_value", "p_classical"), math.nan)
+            messages.append("fits better than the step before, whose search found a lesser optimum: no test")
     if fit.df and math.isnan(test.log_p) and members[0].chosen == "effective":
         messages.append("too few independent pixels in a stratum for a test")
     bad = improper(fit)
@@ -208,7 +255,10 @@ def _step_row(
 def _test(members: Sequence[LatentFit], layout: Layout, fit: Fit) -> ChiSquare:
     """χ² of all groups, scaled for what the chosen errors count."""
     near = [m.sample.vicinity for m in members if m.sample.vicinity is not None]
-    kind = members[0].chosen
+    kind, options = members[0].chosen, members[0].model.options
+    if options.test != "standard" and fit.df:
+        rows = [m.rows for m in members if m.rows is not None]
+        return scaled_test(fit, rows, scaling_kind(options))
     if kind == "block" and fit.df and all(v.moments.n_blocks > 1 for v in near):
         return scaled_test(fit, [block_sums(v.moments, layout.columns) for v in near], "satorra_bentler")
     if kind == "effective" and fit.df:
@@ -218,7 +268,7 @@ def _test(members: Sequence[LatentFit], layout: Layout, fit: Fit) -> ChiSquare:
 
 def _difference(members: Sequence[LatentFit], layout: Layout, fit: Fit, before: Fit) -> ChiSquare:
     """The difference of two steps, scaled in the same way."""
-    if members[0].chosen == "effective":
+    if members[0].chosen == "effective" and members[0].model.options.test == "standard":
         near = [m.sample.vicinity for m in members if m.sample.vicinity is not None]
         return dependent_test(fit, [v.dependence for v in near], layout.columns, before)
     return difference_test(_test(members, layout, fit), _test(members, layout, before))

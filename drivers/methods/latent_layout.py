@@ -12,7 +12,7 @@ from itertools import combinations
 import numpy as np
 
 from drivers.methods.sample import Sample
-from drivers.spec.latent_model import LatentModel, Link, LinkOperator
+from drivers.spec.latent_model import LatentModel, Link, LinkOperator, ParameterKey
 from drivers.stats.sem_structure import DIRECTED, MEAN, SYMMETRIC, Cell, Structure, structure
 
 FREE = float("nan")
@@ -115,6 +115,11 @@ class Layout:
             exogenous=self.exogenous,
             fixed_x=self.fixed_x,
         )
+
+    def key(self, entry: Entry) -> ParameterKey:
+        """An entry by the nodes of the model."""
+        right = "" if entry.operator == "~1" else self.nodes[entry.right]
+        return entry.operator, self.nodes[entry.left], right
 
     def text(self, entry: Entry) -> str:
         """An entry as lavaan writes it."""

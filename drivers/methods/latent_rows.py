@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from drivers.methods.latent_definitions import definitions
 from drivers.methods.latent_fit import LatentFit, ParameterErrors
 from drivers.methods.latent_layout import Entry
 from drivers.methods.latent_messages import latent_messages
 from drivers.methods.slope_errors import SlopeErrors
 from drivers.spec.canonical import canonical
-from drivers.spec.terms import Call, Expression, Name, Number, Operation
 from drivers.stats.blas import one_blas_thread
 from drivers.stats.path_effects import delta_error
 from drivers.stats.sem_modification import modification_indices
@@ -55,9 +55,9 @@ def _coefficient_rows(found: LatentFit) -> tuple[list[Row], list[Row]]:
         keys.append(
             {"response": defined.name, "op": ":=", "term": canonical(defined.expression), "group": ""}
         )
-    value, gradient = _defined(found, values, raw_gradients)
+    value, gradient = definitions(found, values, raw_gradients)
     values, raw_gradients = np.append(values, value), np.vstack([raw_gradients, gradient])
-    value, gradient = _defined(found, std, std_gradients)
+    value, gradient = definitions(found, std, std_gradients)
     std, std_gradients = np.append(std, value), np.vstack([std_gradients, gradient])
     tested = {
         kind: _tested(errors, values, raw_gradients, std_gradients) for kind, errors in found.errors.items()
@@ -143,63 +143,6 @@ def _independent(found: LatentFit, gradients: Array) -> Array:
     moving = gradients != 0.0
     least = np.where(moving, each, np.inf).min(axis=1, initial=np.inf)
     return np.where(np.isfinite(least) & moving.any(axis=1), least, np.nan)
-
-
-def _defined(found: LatentFit, values: Array, gradients: Array) -> tuple[Array, Array]:
-    """Values and gradients of what `:=` defines, from those of the entries."""
-    known: dict[str, tuple[float, Array]] = {}
-    for entry, value, gradient in zip(found.layout.entries, values, gradients, strict=True):
-        if entry.label:
-            known.setdefault(entry.label, (float(value), gradient))
-    made = []
-    for defined in found.model.definitions:
-        known[defined.name] = _evaluate(defined.expression, known, gradients.shape[1])
-        made.append(known[defined.name])
-    if not made:
-        return np.zeros(0), np.zeros((0, gradients.shape[1]))
-    return np.array([value for value, _ in made]), np.array([gradient for _, gradient in made])
-
-
-def _evaluate(
-    expression: Expression, known: Mapping[str, tuple[float, Array]], k: int
-) -> tuple[float, Array]:
-    """An expression of labels and its gradient, by the rules of differentiation."""
-    match expression:
-        case Name(text):
-            return known[text]
-        case Number(value):
-            return value, np.zeros(k)
-        case Call(function, (inner,)):
-            x, dx = _evaluate(inner, known, k)
-            with np.errstate(all="ignore"):
-                value, slope = {
-                    "exp": (np.exp(x), np.exp(x)),
-                    "log": (np.log(np.float64(x)), 1.0 / np.float64(x)),
-                    "sqrt": (np.sqrt(np.float64(x)), 0.5 / np.sqrt(np.float64(x))),
-                }[function]
-            return float(value), slope * dx
-        case Operation("-", (inner,)):
-            x, dx = _evaluate(inner, known, k)
-            return -x, -dx
-        case Operation(operator, (left, right)):
-            x, dx = _evaluate(left, known, k)
-            y, dy = _evaluate(right, known, k)
-            return _combined(operator, np.float64(x), dx, np.float64(y), dy)
-        case _:
-            raise TypeError(f"not an expression of labels: {expression!r}")
-
-
-def _combined(operator: str, x: Any, dx: Array, y: Any, dy: Array) -> tuple[float, Array]:
-    with np.errstate(all="ignore"):
-        if operator == "+":
-            return float(x + y), dx + dy
-        if operator == "-":
-            return float(x - y), dx - dy
-        if operator == "*":
-            return float(x * y), dx * y + dy * x
-        if operator == "/":
-            return float(x / y), dx / y - dy * x / y**2
-        return float(x**y), y * x ** (y - 1.0) * dx
 
 
 def _fit_row(found: LatentFit) -> Row:

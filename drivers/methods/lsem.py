@@ -23,12 +23,13 @@ from drivers.methods.latent_layout import make_layout
 from drivers.methods.latent_rows import latent_records
 from drivers.methods.positions import check_positions
 from drivers.methods.result import Records, Result, Summary, frame
-from drivers.methods.sample import Sample
+from drivers.methods.sample import Sample, listed
 from drivers.methods.vicinity import Blocks, widest_reach
 from drivers.progress import SILENT, Reporter
 from drivers.spec.bound import BoundModel
 from drivers.spec.latent_model import LatentModel
 from drivers.stats.blas import one_blas_thread
+from drivers.stats.moments import Moments, moments
 from drivers.table import Partition, PixelTable, Stratum
 
 
@@ -125,15 +126,37 @@ class LsemFitter:
         return group_records(fits)
 
     def _sample(self, stratum: Stratum, blocks: Blocks | None) -> Sample:
-        moments = self._cells.moments(stratum)
-        if moments.rows == 0:
-            raise FitError(
-                "no pixels in this stratum"
-                if stratum.rows == 0
-                else f"none of the {stratum.rows} pixels of this stratum has a value in every variable"
-            )
-        sample = Sample(self._design, self._partition, stratum, moments)
+        gaps = self._model.options.missing == "ml"
+        if stratum.rows == 0:
+            raise FitError("no pixels in this stratum")
+        found = self._with_gaps(stratum) if gaps else self._cells.moments(stratum)
+        if found.rows == 0:
+            few = "any variable" if gaps else "every variable"
+            raise FitError(f"none of the {stratum.rows} pixels of this stratum has a value in {few}")
+        sample = Sample(self._design, self._partition, stratum, found)
+        if gaps:
+            return sample
         return sample if blocks is None else replace(sample, vicinity=self._cells.vicinity(stratum, blocks))
+
+    def _with_gaps(self, stratum: Stratum) -> Moments:
+        """Moments that tell which columns vary and which levels there are, gaps filled with means.
+
+        Raises
+        ------
+        FitError
+            If a column has no value at all.
+        """
+        inside = self._partition.rows_of(stratum)
+        inside &= self._design.table.complete(self._model.categorical)
+        matrix = self._design.matrix(np.flatnonzero(inside))
+        there = ~np.isnan(matrix)
+        matrix, there = matrix[:, there.any(axis=0)], there[:, there.any(axis=0)]
+        counts = there.sum(axis=1)
+        if matrix.shape[1] and not counts.all():
+            names = [self._design.columns[i].label for i in np.flatnonzero(counts == 0)]
+            raise FitError(f"{listed(names)} {'has' if len(names) == 1 else 'have'} no value here")
+        means = np.where(there, matrix, 0.0).sum(axis=1) / np.maximum(counts, 1)
+        return moments(np.where(there, matrix, means[:, None]))
 
     @cached_property
     def _blocks(self) -> Blocks | None:

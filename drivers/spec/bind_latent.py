@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from drivers.errors import Fault, propose
 from drivers.spec.canonical import canonical, names_in
 from drivers.spec.latent_formula import LatentLine, Part
-from drivers.spec.latent_model import Defined, LatentModel, Link, LinkOperator
+from drivers.spec.latent_model import Defined, LatentModel, Link, LinkOperator, ParameterKey
 from drivers.spec.lookup import LeftSide, Lookup
 from drivers.spec.lsem_options import LsemOptions
 from drivers.spec.model import ModelFile
@@ -44,7 +44,7 @@ class _Binder:
                 self._add(link)
         self._check_labels()
         definitions = self._definitions()
-        self._check_partial()
+        partial = self._partial()
         self._check_whole(before)
         if len(self.faults) > before or not self.model.whole:
             return None
@@ -65,6 +65,7 @@ class _Binder:
             latents=tuple(sorted(self.latents, key=lambda name: ranks[name])),
             links=tuple(links),
             definitions=definitions,
+            partial=partial,
             options=self.options,
         )
 
@@ -152,6 +153,11 @@ class _Binder:
         if key in self.links:
             self._fault(f"`{link.text}` stands twice in model `{self.model.name}`", link.span)
             return
+        # A loading is the path of the latent variable on its indicator.
+        same: tuple[LinkOperator, str, str] = ("~" if link.operator == "=~" else "=~", link.right, link.left)
+        if link.operator in ("=~", "~") and same in self.links:
+            self._fault(f"`{link.text}` is `{self.links[same].text}` once more", link.span)
+            return
         if link.operator == "~~" and any(self._categorical(node) for node in ends):
             self._fault("a categorical variable has no covariance", link.span)
             return
@@ -167,11 +173,20 @@ class _Binder:
             for part in line.right:
                 if part.label is None or part.label_span is None:
                     continue
-                if part.label in self.words or self.words.members(part.label) is not None:
+                what = self._known_as(part.label)
+                if what:
                     right = "1" if part.expression is None else canonical(part.expression)
-                    message = f"`{part.label}*{right}`: `*` follows a label, and `{part.label}` is a column"
+                    message = f"`{part.label}*{right}`: `*` follows a label, and `{part.label}` is {what}"
                     hint = f"a product of two columns is `I({part.label} * {right})`"
                     self._fault(message, part.label_span, hint)
+
+    def _known_as(self, name: str) -> str:
+        """What a name is already, so that it cannot name a parameter; empty for nothing."""
+        if name in self.words:
+            return "a column"
+        if name in self.latents:
+            return "a latent variable"
+        return "a driver group" if self.words.members(name) is not None else ""
 
     def _definitions(self) -> tuple[Defined, ...]:
         labels = {link.label for link in self.links.values() if link.label is not None}
@@ -181,6 +196,8 @@ class _Binder:
             name = definition.name
             if name.text in labels or name.text in found:
                 self._fault(f"`{name.text}` is already the name of a parameter", name.span)
+            elif what := self._known_as(name.text):
+                self._fault(f"`{name.text}` is {what} and cannot be defined", name.span)
             for used in names_in(definition.expression):
                 if used.text in labels or used.text in found:
                     continue
@@ -193,14 +210,22 @@ class _Binder:
             found[name.text] = Defined(name.text, definition.expression)
         return tuple(found.values())
 
-    def _check_partial(self) -> None:
-        known = {link.text for link in self.links.values()} | {f"{node} ~ 1" for node in self.observed}
+    def _partial(self) -> frozenset[ParameterKey]:
+        """The parameters that stay free in every step of the ladder."""
+        known: dict[str, ParameterKey] = {
+            link.text: (link.operator, link.left, link.right) for link in self.links.values()
+        }
+        known |= {f"{node} ~ 1": ("~1", node, "") for node in self.observed}
+        found: set[ParameterKey] = set()
         for i, text in enumerate(self.options.partial):
-            wanted = re.sub(r"\s*(=~|~)\s*", r" \1 ", text.strip(), count=1)
-            if wanted not in known:
-                place = self.model.places.value(("options", "partial", i))
-                message = f"`{text}` is no parameter of model `{self.model.name}`"
-                self.faults.append(Fault(message, place, propose(wanted, sorted(known))))
+            wanted = re.sub(r"\s*(=~|~)\s*", r" \1 ", " ".join(text.split()), count=1)
+            if wanted in known:
+                found.add(known[wanted])
+                continue
+            place = self.model.places.value(("options", "partial", i))
+            message = f"`{text}` is no parameter of model `{self.model.name}`"
+            self.faults.append(Fault(message, place, propose(wanted, sorted(known))))
+        return frozenset(found)
 
     # The model as a whole.
 

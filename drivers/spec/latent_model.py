@@ -12,6 +12,9 @@ from drivers.spec.terms import Expression, Span, Term
 
 LinkOperator = Literal["=~", "~", "~~", "~1"]
 
+ParameterKey = tuple[LinkOperator, str, str]
+"""Operator, left and right node of a parameter."""
+
 
 @dataclass(frozen=True, slots=True)
 class Link:
@@ -58,6 +61,8 @@ class LatentModel(BoundModel):
     latents: tuple[str, ...]
     links: tuple[Link, ...]
     definitions: tuple[Defined, ...]
+    partial: frozenset[ParameterKey]
+    """What stays free where strata are fitted together."""
     options: LsemOptions
 
     @property

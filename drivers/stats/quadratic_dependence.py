@@ -147,6 +147,49 @@ def _variances(
     return alone, float(dependence.lagged.pairs @ by_bin) / dependence.lagged.n
 
 
+@dataclass(frozen=True, slots=True)
+class FieldProducts:
+    """What is needed for the variance of the mean of any form of p fields: linear in squares of its entries.
+
+    Attributes
+    ----------
+    turn : combinations u = T z that are nearly uncorrelated at any distance, of unit variance, shape (p, p)
+    products : Σ_pairs ρ_i ρ_j / n, shape (p, p)
+    sums : Σ_pairs ρ_i / n, shape (p,)
+    """
+
+    turn: Array
+    products: Array
+    sums: Array
+
+    def variances(self, forms: Array, linear: Array) -> FormVariances:
+        """As `form_variances`, with one set of combinations for all forms: shapes (k, p, p) and (k, p).
+
+        So the sum over any orthonormal set of forms is that over any other that spans the same.
+        """
+        back = np.linalg.inv(self.turn)
+        inner, line = back.T @ forms @ back, linear @ back
+        alone = 2.0 * (inner**2).sum(axis=(1, 2)) + (line**2).sum(axis=1)
+        shared = 2.0 * (inner**2 * self.products).sum(axis=(1, 2)) + line**2 @ self.sums
+        return FormVariances(alone, shared)
+
+
+def field_products(dependence: Dependence, columns: Sequence[int], covariance: Array) -> FieldProducts:
+    """Products of correlograms of the combinations of columns that are least and most alike (Switzer & Green
+    1984) from one pixel to the next.
+
+    Parameters
+    ----------
+    dependence, columns, covariance : as `form_variances`
+    """
+    index = np.asarray(columns, dtype=np.intp)
+    back = np.asarray(np.linalg.inv(np.linalg.cholesky(covariance)), dtype=np.float64)
+    turn = np.linalg.eigh(back @ _neighbours(dependence, index) @ back.T)[1].T @ back
+    rho = correlograms(dependence, index, turn)
+    weighted = rho * dependence.lagged.pairs / dependence.lagged.n
+    return FieldProducts(np.asarray(turn), np.asarray(weighted @ rho.T), np.asarray(weighted.sum(axis=1)))
+
+
 def correlograms(dependence: Dependence, columns: Sequence[int] | NDArray[np.intp], weights: Array) -> Array:
     """Correlation by bin of combinations of some columns, shape (c, bins); NaN where it is not known.
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers.stats.effective import Dependence
-from drivers.stats.quadratic_dependence import form_correlations, form_variances
+from drivers.stats.quadratic_dependence import field_products, form_correlations, form_variances
 from drivers.stats.sem_errors import parameter_covariance, quadratic_forms
 from drivers.stats.sem_fit import Fit
 from drivers.stats.sem_scaling import ChiSquare
@@ -19,12 +19,6 @@ Array = NDArray[np.float64]
 
 FEWEST = 8.0
 """Independent pixels below which nothing is said."""
-
-SMALL_PART = 0.01
-"""Share of a group in a direction of misfit from which its own pixels have to suffice."""
-
-MOST_DIRECTIONS = 60
-"""Directions of misfit that are looked at; of more, so many at random."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,30 +85,30 @@ def dependent_test(
     -----
     Where the model holds, χ² is a sum of squares of df means over pixels, of the forms that the parameters
     cannot follow (`misfit_forms`). As Satorra & Bentler (1994) it is divided by the mean of what each is with
-    neighbours by what it is without; at least 1. Of m = n / scaling independent pixels it is larger by
-    1 / (1 - (2p + 5)/6m) (Bartlett 1950, doi:10.1111/j.2044-8317.1950.tb00285.x), which is taken out too. NaN
-    where a form has too few independent pixels.
+    neighbours by what it is without (`field_products`); at least 1. Of m = n / scaling independent pixels it
+    is larger by 1 / (1 - (2p + 5)/6m) (Bartlett 1950, doi:10.1111/j.2044-8317.1950.tb00285.x), which is taken
+    out too. NaN below `FEWEST` of them.
     """
     df = fit.df - (free.df if free else 0)
     plain = fit.chisq - (free.chisq if free else 0.0)
     if df < 1:
         return ChiSquare(plain, df, float("nan"))
-    alone, shared = np.zeros(min(df, MOST_DIRECTIONS)), np.zeros(min(df, MOST_DIRECTIONS))
+    alone = shared = 0.0
     for g, (quadratic, linear) in enumerate(misfit_forms(fit, free)):
         n = fit.sample.n[g]
-        found = form_variances(dependences[g], columns, fit.covariance[g], quadratic, linear)
-        alone += n * found.alone
-        known = (n * found.alone >= FEWEST * found.shared) | (n * found.alone < SMALL_PART)
-        shared += n * np.where(known, found.shared, np.nan)
-    scaling = float(np.mean(shared / alone))
+        found = field_products(dependences[g], columns, fit.covariance[g]).variances(quadratic, linear)
+        alone += n * float(found.alone.sum())
+        shared += n * float(found.shared.sum())
+    scaling = shared / alone
+    if not fit.n / scaling >= FEWEST:
+        return ChiSquare(float("nan"), df, float("nan"), float("nan"))
     if scaling > 1.0:
         independent = fit.n / scaling
         scaling /= max(1.0 - (2.0 * fit.structure.observed + 5.0) / (6.0 * independent), 0.5)
-    elif np.isfinite(scaling):
+    else:
         scaling = 1.0
-    chisq = plain / scaling if np.isfinite(scaling) else float("nan")
-    log_p = float(log_p_chi2(max(chisq, 0.0), df)) if np.isfinite(chisq) else float("nan")
-    return ChiSquare(chisq, df, log_p, scaling)
+    chisq = plain / scaling
+    return ChiSquare(chisq, df, float(log_p_chi2(max(chisq, 0.0), df)), scaling)
 
 
 def misfit_forms(fit: Fit, free: Fit | None = None) -> list[tuple[Array, Array]]:
@@ -127,7 +121,7 @@ def misfit_forms(fit: Fit, free: Fit | None = None) -> list[tuple[Array, Array]]
 
     Returns
     -------
-    d = df forms, or `MOST_DIRECTIONS` where that is fewer.
+    d = df forms.
 
     Notes
     -----
@@ -139,9 +133,9 @@ def misfit_forms(fit: Fit, free: Fit | None = None) -> list[tuple[Array, Array]]
     backs = [np.asarray(np.linalg.inv(np.linalg.cholesky(sigma))) for sigma in fit.covariance]
     spanned = _tangents(fit, backs)
     if free is None:
-        left = _complement(spanned, min(fit.df, MOST_DIRECTIONS))
+        left = _complement(spanned, fit.df)
     else:
-        left = _gained(spanned, _tangents(free, backs), fit.df - free.df)[:MOST_DIRECTIONS]
+        left = _gained(spanned, _tangents(free, backs), fit.df - free.df)
     upper = np.triu_indices(p)
     size = len(upper[0]) + (p if means else 0)
     made = []
