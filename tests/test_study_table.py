@@ -146,6 +146,14 @@ def test_a_table_is_made_again_when_its_spec_or_a_file_has_changed(folder: Path)
     assert stale(folder) == "n_2002.tif and 1 more are newer"
     for name in ("n_2002.tif", "x.tif"):
         os.utime(folder / "specs" / name, (later - 100, later - 100))
+    assert stale(folder) == ""
+    # Another file under the old name and date, as `cp -p` and rsync leave it.
+    kept = source.read_bytes()
+    source.write_bytes((folder / "specs" / "x.tif").read_bytes())
+    os.utime(source, (later - 100, later - 100))
+    assert stale(folder) == "n_2002.tif is not what it was made from"
+    source.write_bytes(kept)
+    os.utime(source, (later - 100, later - 100))
     source.rename(folder / "specs" / "n_2003.tif")
     assert stale(folder) == "the files hold other years than it has"
     dr.run(folder / "specs" / "s.yaml")

@@ -17,6 +17,7 @@ from drivers.spec.table_spec import TableSpec, read_table_spec
 from drivers.table.rasters.chunks import CACHE_MB, row_chunks
 from drivers.table.rasters.columns import LayerColumn, table_columns
 from drivers.table.rasters.derive import Evaluator
+from drivers.table.rasters.fingerprint import fingerprint, input_files, named
 from drivers.table.rasters.grid import RasterGrid
 from drivers.table.rasters.parquet import ColumnFacts, TableWriter, Values, grid_facts
 from drivers.table.rasters.plan import Plan, make_plan
@@ -93,7 +94,8 @@ class _Build:
         chunks = row_chunks(plan.target, len(self.columns), plan.fits.values())
         reporter.start(f"table {spec.name}")
         parts = Parts(reporter, len(chunks))
-        facts = {"table": spec.name, "title": spec.title, "spec_sha256": spec.sha256}
+        facts: dict[str, Any] = {"table": spec.name, "title": spec.title, "spec_sha256": spec.sha256}
+        facts["inputs"] = {named(spec, path): fingerprint(path) for path in input_files(spec, plan)}
         written = [column.facts for column in self.columns]
         with TableWriter(spec.output, written, {**facts, "grid": grid_facts(plan.target)}) as writer:
             for start, stop in chunks:

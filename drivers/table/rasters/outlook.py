@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,10 @@ from drivers.errors import TableError
 from drivers.spec.table_spec import TableSpec, read_table_spec
 from drivers.table.rasters.chunks import CACHE_MB
 from drivers.table.rasters.columns import table_columns
+from drivers.table.rasters.fingerprint import fingerprint, input_files, named
 from drivers.table.rasters.grid import RasterGrid
 from drivers.table.rasters.parquet import ColumnFacts, table_facts
-from drivers.table.rasters.plan import Plan, make_plan
+from drivers.table.rasters.plan import make_plan
 from drivers.table.rasters.reader import Reader
 from drivers.table.rasters.stack import Stack
 
@@ -71,14 +71,15 @@ def look_ahead(spec: TableSpec | str | Path) -> Outlook:
         stack = Stack(plan.layers, plan.fits, plan.target, reader)
         kinds = {name: zone.kind for name, zone in plan.zones}
         columns = table_columns(spec, plan.layers, plan.years, stack, kinds)
-    return Outlook(spec, plan.target, tuple(c.facts for c in columns), plan.notes, tuple(_inputs(spec, plan)))
+    return Outlook(spec, plan.target, tuple(c.facts for c in columns), plan.notes, input_files(spec, plan))
 
 
 def outdated(spec: TableSpec) -> str:
     """Why the table of a spec has to be made, in words that follow a `because`; empty if it need not.
 
     A table that is there is made again when the spec says something else now, when the files have other
-    years, or when a file is newer than the table. Where the files are gone, the table stands.
+    years, or when a file is another one (`fingerprint`) or newer than the table. Where the files are gone,
+    the table stands.
 
     Raises
     ------
@@ -100,6 +101,15 @@ def outdated(spec: TableSpec) -> str:
         return ""
     if list(facts["columns"]) != [column.name for column in outlook.columns]:
         return "the files hold other years than it has"
+    before = facts.get("inputs", {})
+    others = [
+        path.name
+        for path in outlook.inputs
+        if (known := before.get(named(spec, path))) is not None and known != fingerprint(path)
+    ]
+    if others:
+        more = f" and {len(others) - 1} more are" if len(others) > 1 else " is"
+        return f"{others[0]}{more} not what it was made from"
     made = spec.output.stat().st_mtime_ns
     newer = [path for path in outlook.inputs if _changed(path) > made]
     more = f" and {len(newer) - 1} more are" if len(newer) > 1 else " is"
@@ -122,13 +132,6 @@ def _any_input_left(spec: TableSpec) -> bool:
 def _there(source: Path) -> bool:
     pattern = re.sub(r"\{[^{}]*\}", "*", source.as_posix().removeprefix(source.anchor))
     return any(True for _ in Path(source.anchor).glob(pattern))
-
-
-def _inputs(spec: TableSpec, plan: Plan) -> Iterator[Path]:
-    found = [plane.path for maps in plan.layers.values() for plane in maps.planes]
-    found += [path for path in (spec.grid.like, spec.grid.mask) if path is not None]
-    found += [zone.file for zone in spec.grid.zones]
-    yield from dict.fromkeys(found)
 
 
 def _changed(path: Path) -> int:
