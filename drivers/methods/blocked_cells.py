@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
+from drivers.errors import FitError
 from drivers.methods.design import Design
 from drivers.methods.positions import positions_of
-from drivers.methods.vicinity import Blocks, Space, Vicinity, make_space
+from drivers.methods.vicinity import Blocks, Equation, Space, Vicinity, make_space, widest_reach
 from drivers.stats.block_moments import cross_blocks, gather_blocks
 from drivers.stats.effective import Dependence
 from drivers.stats.lagged import lagged_moments
 from drivers.stats.moments import Moments
 from drivers.table import Partition, Stratum
+
+Array = NDArray[np.float64]
 
 
 class BlockedCells:
@@ -38,6 +44,33 @@ class BlockedCells:
             self._cut = cut
         self._moments = design.moments(codes, count, extremes=extremes)
         self._dependence: dict[str, Dependence] = {}
+
+    def blocks(
+        self,
+        regressions: Callable[[Stratum], tuple[Sequence[Equation], Array | None]],
+        draws: int,
+        rng: np.random.Generator,
+    ) -> Blocks | None:
+        """Blocks of one side for all strata, so that these can be compared; None without coordinates.
+
+        Parameters
+        ----------
+        regressions : whose errors tell how wide blocks must be, of the largest stratum that does not raise a
+            FitError; and weights of further columns that they use, shape (c, p)
+        draws, rng : of the bootstrap
+        """
+        if self.space is None:
+            return None
+        reach, strata = 0.0, sorted(self._partition.strata, key=lambda s: -s.rows)
+        for stratum in () if self.space.given else strata:
+            try:
+                equations, weights = regressions(stratum)
+            except FitError:
+                continue
+            dependence = self.dependence(stratum)
+            reach = widest_reach(dependence if weights is None else dependence.extend(weights), equations)
+            break
+        return self.space.blocks(reach, draws, rng)
 
     def moments(self, stratum: Stratum) -> Moments:
         """Moments of the complete pixels of a stratum."""

@@ -24,7 +24,7 @@ from drivers.methods.latent_rows import latent_records
 from drivers.methods.positions import check_positions
 from drivers.methods.result import Records, Result, Summary, frame
 from drivers.methods.sample import Sample, listed
-from drivers.methods.vicinity import Blocks, widest_reach
+from drivers.methods.vicinity import Blocks, Equation
 from drivers.progress import SILENT, Reporter
 from drivers.spec.bound import BoundModel
 from drivers.spec.latent_model import LatentModel
@@ -160,23 +160,12 @@ class LsemFitter:
 
     @cached_property
     def _blocks(self) -> Blocks | None:
-        """Blocks of one side for all strata, so that these can be compared; None without coordinates."""
-        space = self._cells.space
-        if space is None:
-            return None
-        reach = 0.0 if space.given else self._reach()
-        return space.blocks(reach, 0, own_stream(self._seed, "blocks"))
+        return self._cells.blocks(self._residuals, 0, own_stream(self._seed, "blocks"))
 
-    def _reach(self) -> float:
-        """How far what the other variables leave of each one reaches, in the largest stratum that tells."""
-        for stratum in sorted(self._partition.strata, key=lambda s: -s.rows):
-            try:
-                columns = make_layout(self._model, self._sample(stratum, None)).columns
-            except FitError:
-                continue
-            others = [(c, tuple(o for o in columns if o != c)) for c in columns]
-            return widest_reach(self._cells.dependence(stratum), others)
-        return 0.0
+    def _residuals(self, stratum: Stratum) -> tuple[list[Equation], None]:
+        """Every variable on all others."""
+        columns = make_layout(self._model, self._sample(stratum, None)).columns
+        return [(c, tuple(o for o in columns if o != c)) for c in columns], None
 
 
 def fitter(model: BoundModel, table: PixelTable, partition: Partition, seed: int = 0) -> LsemFitter:

@@ -26,7 +26,7 @@ from drivers.methods.positions import check_positions
 from drivers.methods.result import Summary, frame
 from drivers.methods.rows import psem_records
 from drivers.methods.sample import Sample
-from drivers.methods.vicinity import Blocks, widest_reach
+from drivers.methods.vicinity import Blocks, Equation
 from drivers.progress import SILENT, Reporter
 from drivers.spec.bound import BoundModel, PathModel
 from drivers.spec.options import PsemOptions
@@ -241,30 +241,17 @@ class PsemFitter:
 
     @cached_property
     def _blocks(self) -> Blocks | None:
-        """Blocks of one side for all strata, so that these can be compared; None without coordinates."""
-        space = self._cells.space
-        if space is None:
-            return None
-        reach = 0.0 if space.given else self._reach()
-        return space.blocks(reach, self._options.draws, own_stream(self._seed, "blocks"))
+        return self._cells.blocks(self._linear, self._options.draws, own_stream(self._seed, "blocks"))
 
-    def _reach(self) -> float:
-        """How far the errors of the equations reach in the largest stratum that can be fitted."""
-        for stratum in sorted(self._partition.strata, key=lambda s: -s.rows):
-            try:
-                sample, _ = self._sample(stratum, None)
-                equations = [
-                    (sample.select([Term((e.response,))]).columns[0], sample.select(e.terms).columns)
-                    for e in self._graph.equations
-                    if e.family == "gaussian" and e.random is None
-                ]
-            except FitError:
-                continue
-            dependence = self._cells.dependence(stratum)
-            if sample.weights is not None:
-                dependence = dependence.extend(sample.weights)
-            return widest_reach(dependence, equations)
-        return 0.0
+    def _linear(self, stratum: Stratum) -> tuple[list[Equation], Array | None]:
+        """The Gaussian equations of a stratum, and the weights of its composites."""
+        sample, _ = self._sample(stratum, None)
+        equations = [
+            (sample.select([Term((e.response,))]).columns[0], sample.select(e.terms).columns)
+            for e in self._graph.equations
+            if e.family == "gaussian" and e.random is None
+        ]
+        return equations, sample.weights
 
 
 def fitter(model: BoundModel, table: PixelTable, partition: Partition, seed: int = 0) -> PsemFitter:
