@@ -176,6 +176,7 @@ def test_gradient_and_information_of_patterns() -> None:
     there = replace(f, patterns=own)
     second = fit.scaled.derivative(there.gradient, fit.search.point)
     np.testing.assert_allclose(there.information(fit.state), second, atol=1e-8)
+    np.testing.assert_allclose(f.curvature(point), fit.scaled.derivative(f.gradient, point), atol=1e-10)
     plain = pattern_discrepancy(fit.scaled, patterns(rows), 2)
     assert plain.value(fit.state) - f.value(fit.state) == pytest.approx(f.unrestricted.sum())
 

@@ -17,6 +17,9 @@ Array = NDArray[np.float64]
 FLAT = 1e-9
 """Information in a direction, as a share of what its parameters would have alone, that counts as none."""
 
+NOTHING = 1e-16
+"""Information of a row about a parameter, in units in which it is of order one, that counts as none."""
+
 ROUNDING = 1e-8
 """How far beyond a bound an estimate may lie by rounding, in units of standard variables."""
 
@@ -29,15 +32,30 @@ def unidentified(fit: Fit) -> tuple[int, ...]:
     Where the information is singular the model is locally not identified (Rothenberg 1971,
     doi:10.2307/1913267); parameters with a part in its null space are those that can move without any change
     of the implied moments. More parameters than moments is one way to that.
+
+    The answer is one about a point. At an optimum it is about the model. Where a search ran away or got stuck
+    it may name what only that point leaves open: paths of a latent variable whose loadings or variance have
+    gone to nil, in a model that is identified elsewhere. What is known badly but is known, as from nearly
+    collinear indicators, is not named: standard errors tell of it. Empty, too, where there is no information
+    because no start was found.
     """
-    found = information(fit)
-    with np.errstate(all="ignore"):
-        unit = np.sqrt(np.diag(found))
-    none = ~(unit > np.sqrt(ROUNDING) * unit.max(initial=0.0))
+    try:
+        found = information(fit)
+    except np.linalg.LinAlgError:  # implied moments that are no covariances
+        return ()
     if not np.isfinite(found).all() or not len(found):
         return ()
+    unit = np.sqrt(np.maximum(np.diag(found), 0.0))
+    # Not a share of the largest: that of a variance near nil is without bound.
+    none = ~(unit > np.sqrt(NOTHING * fit.multiplier))
     kept = np.flatnonzero(~none)
-    values, vectors = np.linalg.eigh(found[np.ix_(kept, kept)] / np.outer(unit[kept], unit[kept]))
+    scaled = found[np.ix_(kept, kept)] / np.outer(unit[kept], unit[kept])
+    try:
+        # Far cheaper than eigenvalues, and all that is needed where none is small.
+        np.linalg.cholesky(scaled - FLAT * np.eye(len(kept)))
+        return tuple(np.flatnonzero(none).tolist())
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(scaled)
     size = np.sqrt((vectors[:, values < FLAT] ** 2).sum(axis=1))
     return tuple(sorted([*np.flatnonzero(none).tolist(), *kept[size > BLAMED].tolist()]))
 

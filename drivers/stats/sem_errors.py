@@ -100,14 +100,14 @@ def information(fit: Fit, kind: Information = "expected") -> Array:
 
     Notes
     -----
-    Expected: n/2 tr Σ⁻¹D_k Σ⁻¹D_l + n μ_k'Σ⁻¹μ_l. Observed: -∂²ln L, from the analytic gradient by complex
-    steps, so without the errors of differences.
+    Expected: n/2 tr Σ⁻¹D_k Σ⁻¹D_l + n μ_k'Σ⁻¹μ_l. Observed: -∂²ln L, exact (`Discrepancy.curvature`),
+    without the errors of differences.
     """
     if not np.isfinite(fit.chisq):  # no start
         return np.full((fit.structure.parameters, fit.structure.parameters), np.nan)
     if kind == "expected":
         return np.asarray(fit.discrepancy.information(fit.state) * fit.multiplier / 2.0)
-    found = fit.scaled.derivative(fit.discrepancy.gradient, fit.search.point)
+    found = fit.discrepancy.curvature(fit.search.point)
     return np.asarray((found + found.T) * fit.multiplier / 4.0)
 
 

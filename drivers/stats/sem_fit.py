@@ -9,13 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers.stats.blas import one_blas_thread
+from drivers.stats.sem_centre import anchored
 from drivers.stats.sem_moments import SampleMoments, normal_log_likelihood
-from drivers.stats.sem_scaled import Numbers, ScaledModel, State
+from drivers.stats.sem_scaled import ScaledModel
 from drivers.stats.sem_search import Discrepancy, Outcome, Search, minimise
 from drivers.stats.sem_start import start, units
+from drivers.stats.sem_state import Numbers, State
 from drivers.stats.sem_structure import Structure
 
 Array = NDArray[np.float64]
+
+ROUNDING = 1e-12
+"""χ² per row that is rounding where it is negative."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +77,10 @@ class MomentDiscrepancy:
         by_covariance = -self.weight[:, None, None] * (inverse @ (total - sigma) @ inverse)
         by_mean = -2.0 * self.weight[:, None] * (inverse @ away[..., None])[..., 0]
         return self.model.pull(state, by_covariance, by_mean)
+
+    def curvature(self, point: Array) -> Array:
+        """Second derivatives of F, by complex steps of the gradient, shape (k, k)."""
+        return self.model.hessian(self.gradient, point)
 
     def information(self, state: State) -> Array:
         """tr Σ⁻¹D_k Σ⁻¹D_l + 2 μ_k'Σ⁻¹μ_l, weighted: twice Fisher's information of one row."""
@@ -163,12 +172,12 @@ def scaled_model(model: Structure, sample: SampleMoments) -> ScaledModel:
     """A structure in the units of a sample: pooled spreads, about pooled means."""
     share = sample.n / sample.n.sum()
     spread = np.sqrt(share @ np.diagonal(sample.covariance, axis1=1, axis2=2))
-    centre = share @ sample.mean if model.means else np.zeros(model.observed)
+    middle = share @ sample.mean if model.means else np.zeros(model.observed)
     x = list(model.fixed)
     return ScaledModel(
         model,
         units(model, spread),
-        np.concatenate([centre, np.zeros(model.latent)]),
+        anchored(model, np.concatenate([middle, np.zeros(model.latent)])),
         sample.covariance[:, x][:, :, x],
         sample.mean[:, x],
     )
@@ -238,10 +247,12 @@ def finished(
     unrestricted: float,
 ) -> Fit:
     """A fit with everything in raw units."""
+    # A model that reproduces the sample has F = 0, on either side of which it is by rounding.
+    by_group = np.where(np.abs(by_group) <= ROUNDING * sample.n, np.maximum(by_group, 0.0), by_group)
     model, d, p = scaled.structure, scaled.scale, scaled.structure.observed
     state = scaled.state(search.point)
     full = np.asarray(state.covariance * np.outer(d, d))
-    level = np.asarray(state.mean * d + scaled.centre)
+    level = np.asarray((state.mean + scaled.about(state.directed)) * d)
     if not model.means:
         level = np.concatenate([sample.mean, np.zeros((model.groups, model.latent))], axis=1)
     a, c, m = scaled.raw_matrices(search.point)

@@ -12,7 +12,7 @@ from drivers.stats.blas import one_blas_thread
 from drivers.stats.sem_errors import Scores, by_raw, parameter_covariance
 from drivers.stats.sem_fit import Fit, finished, scaled_model
 from drivers.stats.sem_moments import SampleMoments, normal_log_likelihood, sample_moments
-from drivers.stats.sem_patterns import Pattern, pattern_discrepancy, patterns
+from drivers.stats.sem_patterns import Pattern, pattern_discrepancy, patterns, residual_sums
 from drivers.stats.sem_scaled import ScaledModel
 from drivers.stats.sem_scaling import ChiSquare, divided
 from drivers.stats.sem_search import Outcome, Search, minimise
@@ -21,10 +21,11 @@ from drivers.stats.sem_structure import DIRECTED, MEAN, SYMMETRIC, Cell, Structu
 
 Array = NDArray[np.float64]
 
-EM_STEPS, EM_CHANGE = 5000, 1e-9
-"""Steps of the EM algorithm, and the change of standardised moments at which it ends."""
+EM_STEPS, EM_CHANGE, EM_NEAR = 5000, 1e-9, 1e-4
+"""Steps of the EM algorithm, and the change of standardised moments at which it ends; and at which it does
+where scoring follows."""
 
-POLISHED = 300
+POLISHED = 1000
 """Moments up to which the unrestricted model is finished by scoring, which costs their number squared."""
 
 
@@ -80,14 +81,16 @@ def unrestricted(rows: Sequence[Array]) -> Unrestricted:
         never = (there.T.astype(np.float64) @ there) == 0
         if never.any():
             raise UnseenPair(i, tuple(np.flatnonzero(never.any(axis=0)).tolist()))
-    parts = [_em([o for o in found if o.group == i], p) for i in range(g)]
+    polished = g * p * (p + 3) // 2 <= POLISHED
+    enough = EM_NEAR if polished else EM_CHANGE
+    parts = [_em([o for o in found if o.group == i], p, enough) for i in range(g)]
     n = np.array([sum(o.n for o in found if o.group == i) for i in range(g)], dtype=np.float64)
     sample = sample_moments(n, np.array([m for m, _ in parts]), np.array([s for _, s in parts]))
     full = saturated(structure(p, 0, [], groups=g, means=True))
     scaled = scaled_model(full, sample)
     f = pattern_discrepancy(scaled, found, g)
     search = Search(_saturated(scaled, sample), 0.0, Outcome.CONVERGED, 0, 0.0)
-    if len(found) > g and full.parameters <= POLISHED:
+    if len(found) > g and polished:
         search = minimise(scaled, f, [search.point])
     state, unit = scaled.state(search.point), scaled.scale
     sample = sample_moments(n, state.mean * unit + scaled.centre, state.covariance * np.outer(unit, unit))
@@ -122,7 +125,7 @@ def _saturated(scaled: ScaledModel, sample: SampleMoments) -> Array:
     return scaled.scaled(value)
 
 
-def _em(found: list[Pattern], p: int) -> tuple[Array, Array]:
+def _em(found: list[Pattern], p: int, enough: float) -> tuple[Array, Array]:
     """Mean and covariance of a group."""
     count, first, second = np.zeros(p), np.zeros(p), np.zeros(p)
     for o in found:
@@ -134,22 +137,22 @@ def _em(found: list[Pattern], p: int) -> tuple[Array, Array]:
     unit = np.sqrt(second / count)
     unit = np.where(unit > 0, unit, 1.0)
     n = sum(o.n for o in found)
+    standard = [
+        replace(
+            o,
+            group=0,
+            mean=(o.mean - centre[o.columns]) / unit[o.columns],
+            covariance=o.covariance / np.outer(unit[o.columns], unit[o.columns]),
+        )
+        for o in found
+    ]
     mean, cov = np.zeros(p), np.eye(p)
     for _ in range(EM_STEPS):
-        total, cross = np.zeros(p), np.zeros((p, p))
-        for o in found:
-            c, u = o.columns, unit[o.columns]
-            away = (o.mean - centre[c]) / u - mean[c]
-            slope = np.linalg.solve(cov[np.ix_(c, c)], cov[c]).T
-            own = slope @ away
-            total += o.n * own
-            spread = slope @ (o.covariance / np.outer(u, u)) @ slope.T + cov - slope @ cov[c]
-            cross += o.n * (spread + np.outer(own, own))
-        step = total / n
-        new = cross / n - np.outer(step, step)
-        moved = max(np.abs(step).max(), np.abs(new - cov).max())
-        mean, cov = mean + step, (new + new.T) / 2.0
-        if moved < EM_CHANGE:
+        second, first = residual_sums(standard, cov[None], mean[None])
+        step = cov @ first[0] / n
+        change = cov @ second[0] @ cov / n - np.outer(step, step)
+        mean, cov = mean + step, cov + (change + change.T) / 2.0
+        if max(np.abs(step).max(), np.abs(change).max()) < enough:
             break
     return centre + unit * mean, cov * np.outer(unit, unit)
 

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import linalg, sparse
 
+from drivers.stats.blas import one_blas_thread
 from drivers.stats.sem_fit import Fit
+from drivers.stats.sem_moments import SINGULAR
 from drivers.stats.sem_scaled import ScaledModel
 from drivers.stats.sem_structure import DIRECTED, MEAN, SYMMETRIC, Cell, Structure
 
@@ -37,6 +40,7 @@ class Modification:
     change_all: Array
 
 
+@one_blas_thread()
 def modification_indices(fit: Fit, candidates: Sequence[Cell]) -> Modification:
     """Modification indices and expected parameter changes.
 
@@ -75,6 +79,7 @@ def modification_indices(fit: Fit, candidates: Sequence[Cell]) -> Modification:
     return _score_tests(fit, base.widened(new), values, basis, k + np.arange(len(new)), candidates)
 
 
+@one_blas_thread()
 def release_tests(fit: Fit) -> Modification:
     """Which cell of those that share a parameter would rather have its own: score tests, one cell at a time.
 
@@ -88,6 +93,7 @@ def release_tests(fit: Fit) -> Modification:
     base = s.with_free_x()
     k = base.parameters
     kept = [n for n in range(k) if n >= s.parameters or size[n] == 1]
+    place = {n: i for i, n in enumerate(kept)}
     cells = [base.cell(i) for i in range(len(base.matrix))]
     own = {_place(c): len(kept) + i for i, c in enumerate(shared)}
     basis = np.zeros((len(kept) + len(shared), k))
@@ -95,7 +101,7 @@ def release_tests(fit: Fit) -> Modification:
     split = []
     for c in cells:
         if c.number >= 0:
-            number = own.get(_place(c), kept.index(c.number) if c.number in kept else -1)
+            number = own.get(_place(c), place.get(c.number, -1))
             basis[number, c.number] = 1.0
             split.append(c._replace(number=number))
     values = basis @ _with_x(fit, base)
@@ -127,18 +133,19 @@ def _score_tests(
     scaled = ScaledModel(wide, old.scale, old.centre, old.x_covariance[:, :0, :0], old.x_mean[:, :0])
     f = fit.discrepancy.of(scaled)
     point = scaled.scaled(values)
-    information = f.information(scaled.state(point)) * fit.multiplier / 2.0
+    # Most of these matrices are nil between groups.
+    information = sparse.csr_array(f.information(scaled.state(point)) * fit.multiplier / 2.0)
     score = -np.asarray(f.gradient(point)) * fit.multiplier / 2.0
+    back = sparse.csr_array(scaled.inverse_jacobian(point))
     # Raw units need not be alike; those of the wider model's are, whichever it combines.
-    typical = np.array([scaled.unit[np.flatnonzero(column)[0]] for column in basis.T])
-    alone = np.eye(wide.parameters)[:, own] * scaled.unit[own]
-    both = np.linalg.solve(scaled.jacobian(point), np.hstack([basis * typical, alone]))
-    model, each = both[:, : basis.shape[1]], both[:, basis.shape[1] :]
-    inner = model.T @ information @ model
+    typical = scaled.unit[np.argmax(basis != 0, axis=0)]
+    model = back @ sparse.csr_array(basis * typical)
+    each = sparse.csr_array(back[:, own] * scaled.unit[own])
+    inner = (model.T @ information @ model).toarray()
     unit = np.sqrt(np.diag(inner))
-    across = (model.T @ information @ each) / unit[:, None]
-    slopes = np.linalg.lstsq(inner / np.outer(unit, unit), across)[0]
-    total = np.einsum("ij,ik,kj->j", each, information, each, optimize=True)
+    across = (model.T @ information @ each).toarray() / unit[:, None]
+    slopes = _solve(inner / np.outer(unit, unit), across)
+    total = np.asarray((each * (information @ each)).sum(axis=0))
     left = total - (across * slopes).sum(axis=0)
     # The model's scores are nil but for rounding; what they are is taken along.
     score = each.T @ score - (model.T @ score / unit) @ slopes
@@ -149,6 +156,17 @@ def _score_tests(
     return Modification(
         tuple(cells), index, change, change * _factor(fit, cells, True), change * _factor(fit, cells)
     )
+
+
+def _solve(inner: Array, across: Array) -> Array:
+    """Slopes on the model's parameters; of least size where they are not identified."""
+    try:
+        factor = linalg.cho_factor(inner, check_finite=False)
+        if np.diag(factor[0]).min() ** 2 > SINGULAR:
+            return np.asarray(linalg.cho_solve(factor, across, check_finite=False))
+    except linalg.LinAlgError:
+        pass
+    return np.asarray(np.linalg.lstsq(inner, across)[0])
 
 
 def _factor(fit: Fit, cells: Sequence[Cell], latent_only: bool = False) -> Array:

@@ -13,6 +13,9 @@ Array = NDArray[np.float64]
 SINGULAR = 1e-10
 """Smallest eigenvalue of a correlation matrix that counts as positive definite; see `linear.ALIASED`."""
 
+TINY = 1e-280
+"""Variance below which a number has lost its digits, or soon will have."""
+
 BLAMED = 0.1
 """Entry of a null vector, of length one, from which its variable or parameter has to do with it."""
 
@@ -70,12 +73,13 @@ def sample_moments(n: ArrayLike, mean: ArrayLike, covariance: ArrayLike) -> Samp
             raise SingularCovariance(g, tuple(range(p)), f"{count[g]:g} rows for {p} columns")
         variance = np.diag(cov[g])
         with np.errstate(invalid="ignore"):
-            bad = ~(np.isfinite(cov[g]).all(axis=1) & np.isfinite(middle[g]) & (variance > 0))
+            bad = ~(np.isfinite(cov[g]).all(axis=1) & np.isfinite(middle[g]) & (variance > TINY))
         if bad.any():
-            alone = bad & ~((variance > 0) & np.isfinite(variance))
+            alone = bad & ~((variance > TINY) & np.isfinite(variance))
             blamed = np.flatnonzero(alone if alone.any() else bad)
             raise SingularCovariance(g, tuple(blamed.tolist()), "no variance, or not finite")
-        correlation = cov[g] / np.sqrt(np.outer(variance, variance))
+        spread = np.sqrt(variance)
+        correlation = cov[g] / spread[:, None] / spread  # products of variances may be out of range
         values, vectors = np.linalg.eigh(correlation)
         null = values < SINGULAR
         if null.any():

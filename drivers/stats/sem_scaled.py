@@ -9,54 +9,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from drivers.stats.sem_centre import Centres, away, centres
+from drivers.stats.sem_state import Numbers, Slopes, State
+from drivers.stats.sem_steps import along, hessian, intercepts_by_paths
 from drivers.stats.sem_structure import DIRECTED, MEAN, SYMMETRIC, Structure
 
 Array = NDArray[np.float64]
-Numbers = NDArray[Any]
-"""Real, or complex where a derivative is taken by a complex step."""
-
-COMPLEX_STEP = 1e-30
-"""Im f(x + ih)/h is f' to the last digit (Squire & Trapp 1998, doi:10.1137/S003614459631241X)."""
-
-
-class State(NamedTuple):
-    """The model at a point, in its own units; leading axes `...` are any, then the G groups.
-
-    Attributes
-    ----------
-    directed, symmetric : A, S, shape (..., G, v, v)
-    intercept : m, shape (..., G, v)
-    inverse : (I - A)⁻¹, shape (..., G, v, v)
-    covariance : of all variables, shape (..., G, v, v)
-    mean : of all variables about the centre, shape (..., G, v)
-    """
-
-    directed: Numbers
-    symmetric: Numbers
-    intercept: Numbers
-    inverse: Numbers
-    covariance: Numbers
-    mean: Numbers
-
-
-class Slopes(NamedTuple):
-    """Derivatives of a group's moments by the parameters that it has, shape (a,): `active`.
-
-    Attributes
-    ----------
-    active : numbers of the parameters, shape (a,)
-    covariance : shape (a, p, p)
-    mean : shape (a, p)
-    """
-
-    active: NDArray[np.intp]
-    covariance: Array
-    mean: Array
+BATCH = 1_000_000
+"""Cells of A of all groups and points that are in memory at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +32,8 @@ class ScaledModel:
     ----------
     structure : the model
     scale : unit of every variable, shape (v,)
-    centre : point about which every variable is taken, raw units, 0 for latent ones, shape (v,)
+    centre : point about which every variable is taken, raw units, shape (v,); that of a latent one may move
+        with the parameters instead (`about`)
     x_covariance, x_mean : of the fixed exogenous variables, raw units, shapes (G, x, x) and (G, x)
     """
 
@@ -119,25 +85,49 @@ class ScaledModel:
     @cached_property
     def level(self) -> NDArray[np.intp]:
         """Variable whose intercept in several groups a parameter is, and nothing else, or -1, shape (k,)."""
+        s, free = self.structure, self._free
+        number, row = s.number[free], s.row[free]
+        size = np.bincount(number, minlength=s.parameters)
+        first = np.zeros(s.parameters, dtype=np.intp)
+        first[number] = row
+        same = (s.matrix[free] == MEAN) & (row == first[number])
+        alike = np.bincount(number, same, minlength=s.parameters) == size
+        return np.where(alike & (size > 1), first, -1)
+
+    @cached_property
+    def intercepts(self) -> NDArray[np.bool_]:
+        """Parameters that are intercepts, shape (k,)."""
         s = self.structure
-        found = np.full(s.parameters, -1, dtype=np.intp)
-        for n in range(s.parameters if s.means else 0):
-            at = s.number == n
-            rows = s.row[at]
-            if at.sum() > 1 and (s.matrix[at] == MEAN).all() and (rows == rows[0]).all():
-                found[n] = rows[0]
+        found = np.zeros(s.parameters, dtype=bool)
+        found[s.number[self._free[s.matrix[self._free] == MEAN]]] = True
         return found
+
+    @cached_property
+    def centres(self) -> Centres:
+        """Which variables are taken about points that move with their causes."""
+        s = self.structure
+        point = np.random.default_rng(0).normal(0.0, 0.5, s.parameters)
+        return centres(
+            s,
+            self.centre / self.scale,
+            self._constant[2],
+            self.own_intercept,
+            self.level,
+            self._directed(point),
+        )
+
+    def about(self, directed: Numbers) -> Numbers:
+        """Centres of all variables in the model's units at given A, shape (..., G, v)."""
+        return self.centres.of(directed)
 
     @cached_property
     def offset(self) -> Array:
         """centre / scale where an intercept is not about the centre already, else 0, shape (G, v)."""
         s = self.structure
-        raw = (self.own_intercept < 0) & s.means
-        about = np.zeros(raw.shape)
+        raw = ~self.centres.inside & s.means
         at = self._free[self.level[s.number[self._free]] >= 0]
         raw[s.group[at], s.row[at]] = False
-        about[:] = self.centre / self.scale
-        return np.where(raw, about, 0.0)
+        return np.where(raw, self.centre / self.scale, 0.0)
 
     @cached_property
     def _constant(self) -> tuple[Array, Array, Array]:
@@ -171,11 +161,27 @@ class ScaledModel:
 
     @cached_property
     def _shifted(self) -> Array:
-        """centre / scale where the intercept is that of raw variables, else 0, by row, shape (G, v, v)."""
+        """centre / scale where the intercept is not about the centres, else 0, by row, shape (G, v, v)."""
         if not self.structure.means:
             return np.zeros((self.structure.groups, self.structure.variables, self.structure.variables))
-        raw = (self.own_intercept < 0).astype(np.float64)
+        raw = (~self.centres.inside).astype(np.float64)
         return raw[:, :, None] * (self.centre / self.scale)
+
+    @cached_property
+    def _nil(self) -> NDArray[np.bool_]:
+        """Where a fixed intercept is what makes the centre, so that none is left, shape (G, v)."""
+        found = np.broadcast_to(self.centres.moving, self._constant[2].shape).copy()
+        _, groups, rows, _ = self._places[2]
+        found[groups, rows] = False
+        return found
+
+    def _directed(self, point: Numbers) -> Numbers:
+        """A at parameters of shape (..., k)."""
+        base, (at, groups, rows, columns) = self._constant[0], self._places[0]
+        found = np.array(np.broadcast_to(base, point.shape[:-1] + base.shape), dtype=point.dtype)
+        i = self._free[at]
+        found[..., groups, rows, columns] = point[..., self.structure.number[i]] * self._times[at]
+        return found
 
     def state(self, point: Numbers) -> State:
         """Matrices and moments at parameters of shape (..., k), in the model's units."""
@@ -190,7 +196,7 @@ class ScaledModel:
         m[..., gm, rm] = values[..., im]
         if self.structure.means:
             shift = self._shifted
-            m = m + (a * shift).sum(axis=-1) - self.offset
+            m = np.where(self._nil, 0.0, m) + (a * shift).sum(axis=-1) - self.offset
         inverse = np.linalg.inv(np.eye(a.shape[-1]) - a)
         covariance = inverse @ c @ np.swapaxes(inverse, -1, -2)
         mean = (inverse @ m[..., None])[..., 0]
@@ -215,7 +221,7 @@ class ScaledModel:
         With U = the observed rows of (I - A)⁻¹ and W those of the covariance of all variables, a path from c
         to r moves Σ by u_r w_c' + w_c u_r' and μ by u_r E(x_c); a cell of S by u_r u_c' + u_c u_r'.
         """
-        p, s = self.structure.observed, self.structure
+        p = self.structure.observed
         up = np.swapaxes(state.inverse[..., :p, :], -1, -2)
         left = up @ by_covariance
         (ia, ga, ra, ka), (ic, gc, rc, kc), (im, gm, rm, _) = self._places
@@ -227,9 +233,15 @@ class ScaledModel:
         cells[..., ia] = 2.0 * by_path[..., ga, ra, ka] + level[..., ga, ra] * mean
         cells[..., ic] = np.where(rc == kc, 1.0, 2.0) * by_pair[..., gc, rc, kc]
         cells[..., im] = level[..., gm, rm]
-        incidence = np.zeros((len(self._free), s.parameters))
-        incidence[np.arange(len(self._free)), s.number[self._free]] = self._times
-        return cells @ incidence
+        order, begin = self._order
+        return np.asarray(np.add.reduceat((cells * self._times)[..., order], begin, axis=-1))
+
+    @cached_property
+    def _order(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Free cells by parameter, and where each parameter begins: every one has a cell."""
+        number = self.structure.number[self._free]
+        order = np.argsort(number, kind="stable")
+        return order, np.searchsorted(number[order], np.arange(self.structure.parameters))
 
     @cached_property
     def _by_group(self) -> list[tuple[NDArray[np.intp], NDArray[np.intp], Array]]:
@@ -269,13 +281,15 @@ class ScaledModel:
         found = point * self.unit
         if not self.structure.means:
             return found
+        a = self._directed(point)
+        beyond = away(a, self.about(a)) * self.scale
         groups, rows = np.nonzero(self.own_intercept >= 0)
-        number = self.own_intercept[groups, rows]
-        a = self.state(point).directed
-        d, c = self.scale, self.centre / self.scale
-        found[..., number] += d[rows] * (c[rows] - (a @ c)[..., groups, rows])
-        shared = self.level >= 0
-        found[..., shared] += self.centre[self.level[shared]]
+        found[..., self.own_intercept[groups, rows]] += beyond[..., groups, rows]
+        s, shared = self.structure, np.flatnonzero(self.level >= 0)
+        order, begin = self._order
+        i = self._free[order[begin[shared]]]
+        g, r = s.group[i], s.row[i]
+        found[..., shared] += np.where(self.centres.inside[g, r], beyond[..., g, r], self.centre[r])
         return found
 
     def scaled(self, parameters: Array) -> Array:
@@ -285,22 +299,45 @@ class ScaledModel:
 
     def jacobian(self, point: Array) -> Array:
         """Derivatives of raw parameters by those in the model's units, shape (k, k)."""
-        return np.asarray(self.raw(_steps(point)).imag.T / COMPLEX_STEP)
+        return np.diag(self.unit) + self._follows(point)
+
+    def inverse_jacobian(self, point: Array) -> Array:
+        """Its inverse: intercepts follow paths, which follow nothing."""
+        return np.asarray(np.diag(1.0 / self.unit) - self._follows(point) / np.outer(self.unit, self.unit))
+
+    def _follows(self, point: Array) -> Array:
+        s = self.structure
+        if not s.means:
+            return np.zeros((s.parameters, s.parameters))
+        order, begin = self._order
+        home = s.group[self._free[order[begin]]]
+        return intercepts_by_paths(s, self.raw, point, home, self._part)
 
     def derivative(self, gradient: Any, point: Array) -> Array:
         """Derivatives of a function of a batch of points (b, k) -> (b, m), by complex steps, shape (m, k)."""
-        return np.asarray(gradient(_steps(point)).imag.T / COMPLEX_STEP)
+        return along(gradient, point, np.eye(len(point)), self._part).T
+
+    def hessian(self, gradient: Any, point: Array) -> Array:
+        """Second derivatives of a sum over groups of functions of their moments, shape (k, k).
+
+        Parameters
+        ----------
+        gradient : of a batch of points (b, k) -> (b, k)
+        point : where
+        """
+        return hessian(self.structure, gradient, point, self._part)
+
+    @property
+    def _part(self) -> int:
+        """Points at a time: what they take stays within some tens of megabytes."""
+        return max(1, BATCH // (self.structure.groups * self.structure.variables**2))
 
     def raw_matrices(self, point: Numbers) -> tuple[Numbers, Numbers, Numbers]:
         """A, S and m in raw units, shapes (..., G, v, v), (..., G, v, v) and (..., G, v)."""
         state, d = self.state(point), self.scale
         m = state.intercept * d
         if self.structure.means:
-            # The state's intercepts are all about the centre: m_raw = m + (I - A) centre.
-            m = m + self.centre - d * (state.directed @ (self.centre / d))
+            # The state's intercepts are all about the centres: m_raw = m + (I - A) centre.
+            about = self.about(state.directed)
+            m = np.where(self._nil, self._constant[2] * d, m + d * away(state.directed, about))
         return state.directed * d[:, None] / d, state.symmetric * np.outer(d, d), m
-
-
-def _steps(point: Array) -> NDArray[np.complex128]:
-    k = len(point)
-    return point + 1j * COMPLEX_STEP * np.eye(k)

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, optimize
 
-from drivers.stats.sem_scaled import Numbers, ScaledModel, State
+from drivers.stats.sem_scaled import ScaledModel
+from drivers.stats.sem_state import Numbers, State
 
 Array = NDArray[np.float64]
 
@@ -21,8 +22,13 @@ GRADIENT = 1e-8
 MOST_STEPS = 80
 """Scoring and Newton steps, together."""
 
-SCORING_STEPS = 4
-"""Steps with expected information, after which that of the sample takes over."""
+SCORING_STEPS, SLOW = 4, 0.1
+"""Steps with expected information, after which that of the sample takes over where the gradient does not fall
+to such a share of itself in a step."""
+
+MANY, PATIENCE = 400, 20
+"""Parameters from which eigenvalues take longer than steps do: where F is not convex, scoring then goes on in
+place of Newton steps, up to so many."""
 
 LONGEST = 3.0
 """Farthest that a parameter may move in one step, times the largest one, or one."""
@@ -62,6 +68,9 @@ class Discrepancy(Protocol):
     def information(self, state: State) -> Array:
         """Expected second derivatives of F, shape (k, k)."""
 
+    def curvature(self, point: Array) -> Array:
+        """Second derivatives of F, shape (k, k)."""
+
 
 @dataclass(frozen=True, eq=False)
 class Search:
@@ -82,10 +91,10 @@ def minimise(scaled: ScaledModel, f: Discrepancy, starts: Iterable[Array]) -> Se
         if not np.isfinite(f.value(scaled.state(point))):
             continue
         found = _descend(scaled, f, point)
-        far = np.abs(found.point).max(initial=0.0) > FAR
+        far = _size(scaled, found.point) > FAR
         if found.outcome is not Outcome.CONVERGED and not far:
             found = _by_bfgs(scaled, f, found)
-            far = np.abs(found.point).max(initial=0.0) > FAR
+            far = _size(scaled, found.point) > FAR
         if found.outcome is Outcome.CONVERGED:
             return found
         if far:
@@ -94,23 +103,31 @@ def minimise(scaled: ScaledModel, f: Discrepancy, starts: Iterable[Array]) -> Se
     return best or Search(point, float("nan"), Outcome.START, 0, float("nan"))
 
 
+def _size(scaled: ScaledModel, point: Array) -> float:
+    """The largest parameter but for intercepts, which may be far out in groups that lie far apart."""
+    return float(np.abs(point[~scaled.intercepts]).max(initial=0.0))
+
+
 def _descend(scaled: ScaledModel, f: Discrepancy, point: Array, before: int = 0) -> Search:
     """Fisher scoring with step halving, then Newton steps."""
     state = scaled.state(point)
     value, gradient = f.value(state), np.asarray(f.gradient(point))
-    largest = np.inf
+    largest = before_last = np.inf
+    slow = False
     for step in range(MOST_STEPS):
         curvature = f.information(state)
         unit = np.sqrt(np.maximum(np.diag(curvature), 1e-12))
         largest = float(np.abs(gradient / unit).max(initial=0.0))
         if largest <= GRADIENT:
             return Search(point, value, Outcome.CONVERGED, before + step, largest)
-        if np.abs(point).max(initial=0.0) > RUNAWAY:
+        if _size(scaled, point) > RUNAWAY:
             return Search(point, value, Outcome.RUNAWAY, before + step, largest)
-        if step >= SCORING_STEPS:
-            direction = -_newton(scaled.derivative(f.gradient, point), unit, gradient)
-        else:
-            direction = -_solve(curvature, unit, gradient)
+        slow = slow or (step >= SCORING_STEPS and largest > SLOW * before_last)
+        before_last = largest
+        direction = None
+        if slow:
+            direction = _newton(f.curvature(point), unit, gradient, len(point) <= MANY or step >= PATIENCE)
+        direction = -(_solve(curvature, unit, gradient) if direction is None else direction)
         slope = float(gradient @ direction)
         reach = LONGEST * max(1.0, float(np.abs(point).max()))
         length = min(1.0, reach / max(float(np.abs(direction).max()), 1e-300))
@@ -132,9 +149,21 @@ def _descend(scaled: ScaledModel, f: Discrepancy, point: Array, before: int = 0)
     return Search(point, value, Outcome.STEPS, before + MOST_STEPS, largest)
 
 
-def _newton(observed: Array, unit: Array, gradient: Array) -> Array:
-    """The Newton direction; along what curves downwards, or hardly, as if it curved upwards as much."""
-    values, vectors = np.linalg.eigh((observed + observed.T) / 2.0 / np.outer(unit, unit))
+def _newton(observed: Array, unit: Array, gradient: Array, turn: bool) -> Array | None:
+    """The Newton direction; along what curves downwards, or hardly, as if it curved upwards as much.
+
+    None where there is such a direction and `turn` is false.
+    """
+    even = (observed + observed.T) / 2.0 / np.outer(unit, unit)
+    try:
+        # Far cheaper than eigenvalues, and the same where there is nothing to turn upwards.
+        linalg.cholesky(even - FLATTEST * np.eye(len(unit)), check_finite=False)
+        factor = linalg.cho_factor(even, check_finite=False)
+        return np.asarray(linalg.cho_solve(factor, gradient / unit, check_finite=False)) / unit
+    except linalg.LinAlgError:
+        if not turn:
+            return None
+    values, vectors = np.linalg.eigh(even)
     size = np.maximum(np.abs(values), FLATTEST)
     return np.asarray(vectors @ ((vectors.T @ (gradient / unit)) / size)) / unit
 

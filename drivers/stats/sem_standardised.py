@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from drivers.stats.sem_errors import by_raw, parameter_covariance
 from drivers.stats.sem_fit import Fit
-from drivers.stats.sem_scaled import Numbers
+from drivers.stats.sem_state import Numbers
 from drivers.stats.sem_structure import DIRECTED, MEAN, SYMMETRIC
 
 Array = NDArray[np.float64]
@@ -19,6 +19,9 @@ Kind = Literal["all", "lv", "nox"]
 
 NO_ERROR = 1e-12
 """Variance of a residual, as a share of that of its moment, below which it has no z: it is nil always."""
+
+ROUNDING = 1e-13
+"""Change of a standardised cell, by a parameter's share of its error in one row, that is none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +58,16 @@ def standardised(fit: Fit, kind: Kind = "all") -> Standardised:
     point = fit.search.point
     values = np.asarray(_standardise(fit, point, kind))
     by_scaled = fit.scaled.derivative(lambda t: _standardise(fit, t, kind), point)
-    return Standardised(values, by_raw(fit, by_scaled))
+    return Standardised(values, by_raw(fit, _without_rounding(fit, by_scaled, values)))
+
+
+def _without_rounding(fit: Fit, slopes: Array, values: Array) -> Array:
+    """Derivatives with exact zeros: those of a ratio that is 1 always are two terms' rounding."""
+    with np.errstate(all="ignore"):
+        expected = np.sqrt(np.diag(fit.discrepancy.information(fit.state)))
+        size = np.abs(slopes) / expected
+    nil = size <= ROUNDING * np.maximum(np.abs(values), 1.0)[:, None]
+    return np.where(nil & np.isfinite(expected), 0.0, slopes)
 
 
 def _standardise(fit: Fit, point: Numbers, kind: Kind) -> Numbers:

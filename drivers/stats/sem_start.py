@@ -67,8 +67,9 @@ def start(scaled: ScaledModel, covariance: Array, mean: Array, *, plain: bool = 
     """
     s = scaled.structure
     total, count = np.zeros(s.parameters), np.zeros(s.parameters)
+    base = scaled.state(np.zeros(s.parameters))
     for g in range(s.groups):
-        a, c = _group(scaled, g, covariance[g], plain)
+        a, c = _group(s, base.directed[g], base.symmetric[g], g, covariance[g], plain)
         # All about the centre; what the intercept is called follows from whether it is its variable's own.
         full = np.concatenate([mean[g], np.zeros(s.latent)])
         m = full - a @ full
@@ -76,7 +77,7 @@ def start(scaled: ScaledModel, covariance: Array, mean: Array, *, plain: bool = 
             r, k, n = s.row[i], s.column[i], s.number[i]
             if s.matrix[i] == MEAN:
                 value = m[r]
-                if scaled.own_intercept[g, r] < 0:
+                if not scaled.centres.inside[g, r]:
                     about = scaled.centre / scaled.scale
                     value += scaled.offset[g, r] - a[r] @ about
             else:
@@ -86,11 +87,11 @@ def start(scaled: ScaledModel, covariance: Array, mean: Array, *, plain: bool = 
     return total / count
 
 
-def _group(scaled: ScaledModel, g: int, covariance: Array, plain: bool) -> tuple[Array, Array]:
+def _group(
+    s: Structure, fixed_a: Array, fixed_c: Array, g: int, covariance: Array, plain: bool
+) -> tuple[Array, Array]:
     """A and S of a group, in the model's units."""
-    s, p, v = scaled.structure, scaled.structure.observed, scaled.structure.variables
-    base = scaled.state(np.zeros(s.parameters))
-    fixed_a, fixed_c = np.array(base.directed[g]), np.array(base.symmetric[g])
+    p, v = s.observed, s.variables
     mine = s.group == g
     paths = np.zeros((v, v), dtype=bool)
     at = mine & (s.matrix == DIRECTED) & (s.number >= 0)
