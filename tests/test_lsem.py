@@ -374,6 +374,18 @@ def test_a_mean_of_a_latent_variable_may_be_in_the_formula(project: Any) -> None
     assert ladder.loc["intercepts", "df"] == 4
 
 
+def test_kelvin_is_as_good_as_celsius(project: Any) -> None:
+    """Only the step of equal intercepts knows where 0 is, while slopes differ; and it is never the worst."""
+    formula = "f =~ i0 + i1 + i2; f ~ x; y ~ f"
+    options = {"equal": ["loadings", "intercepts", "regressions"]}
+    data = grouped(5, 3)
+    near = in_groups(project, formula, data, **options)
+    far = in_groups(project, formula, data.assign(x=data.x + 288.0), **options)
+    for step in ("free", "loadings", "regressions"):
+        assert far.loc[step, "chisq"] == pytest.approx(near.loc[step, "chisq"], abs=1e-4)
+    assert far.chisq.is_monotonic_increasing
+
+
 def test_a_label_of_two_kinds_stays_one_parameter(project: Any) -> None:
     ladder = in_groups(project, "f =~ i0 + s*i1 + i2; y ~ s*f", grouped(2))
     assert (ladder.chisq_difference.dropna() >= 0).all()

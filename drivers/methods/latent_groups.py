@@ -9,6 +9,7 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from drivers.methods.latent_fit import LatentFit, latent_moments, scaling_kind
 from drivers.methods.latent_layout import Entry, Layout
@@ -24,9 +25,10 @@ from drivers.stats.sem_missing import fit_rows
 from drivers.stats.sem_modification import release_tests
 from drivers.stats.sem_moments import SampleMoments
 from drivers.stats.sem_scaling import ChiSquare, difference_test, plain_test, scaled_test
-from drivers.stats.sem_structure import Cell, Structure, independence
+from drivers.stats.sem_structure import DIRECTED, MEAN, Cell, Structure, independence
 from drivers.stats.tails import log_p_chi2
 
+Array = NDArray[np.float64]
 Row = dict[str, Any]
 
 TOLERANCE = 1e-4
@@ -107,10 +109,14 @@ def _climb(members: Sequence[LatentFit]) -> tuple[list[Row], list[Row]]:
     ladder: list[Row] = []
     release: list[Row] = []
     before: Fit | None = None
-    for equal in steps:
-        numbered = _number(members, layout, equal)
-        structure = layout.with_cells(numbered.cells, len(members))
-        fit = _fitted(members, structure, layout)
+    every = [_number(members, layout, equal) for equal in steps]
+    structures = [layout.with_cells(numbered.cells, len(members)) for numbered in every]
+    fits = [_fitted(members, structure, layout) for structure in structures]
+    for i in reversed(range(len(fits) - 1)):
+        # What holds more equal cannot fit better: its optimum leads out of a lesser one.
+        if fits[i + 1].converged and not fits[i].chisq <= fits[i + 1].chisq + TOLERANCE:
+            fits[i] = _fitted(members, structures[i], layout, fits[i + 1])
+    for equal, numbered, fit in zip(steps, every, fits, strict=True):
         reason = _fault(layout, numbered, fit)
         if reason:
             step = equal[-1] if equal else FREE
@@ -183,12 +189,30 @@ def _number(members: Sequence[LatentFit], layout: Layout, equal: Sequence[Equal]
     return _Numbered(cells, entries)
 
 
-def _fitted(members: Sequence[LatentFit], structure: Structure, layout: Layout) -> Fit:
+def _fitted(
+    members: Sequence[LatentFit], structure: Structure, layout: Layout, near: Fit | None = None
+) -> Fit:
+    """The optimum of all groups; the search begins at a fit of more restrictions, if one is given."""
     options = members[0].model.options
     if options.missing == "ml":
         rows = [m.rows for m in members if m.rows is not None]
         return fit_rows(structure, rows)
-    return fit_moments(structure, _moments(members, layout), wishart=options.likelihood == "wishart")
+    begin = None if near is None else _parameters_at(structure, near)
+    wishart = options.likelihood == "wishart"
+    return fit_moments(structure, _moments(members, layout), wishart=wishart, begin=begin)
+
+
+def _parameters_at(structure: Structure, fit: Fit) -> Array:
+    """The parameters of a structure at the estimates of another fit of the same variables, shape (k,)."""
+    found = np.zeros(structure.parameters)
+    for i in np.flatnonzero(structure.number >= 0):
+        cell = structure.cell(int(i))
+        if cell.matrix == MEAN:
+            found[cell.number] = fit.intercept[cell.group, cell.row]
+        else:
+            matrix = fit.directed if cell.matrix == DIRECTED else fit.symmetric
+            found[cell.number] = matrix[cell.group, cell.row, cell.column]
+    return found
 
 
 def _moments(members: Sequence[LatentFit], layout: Layout) -> SampleMoments:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -184,7 +185,9 @@ def scaled_model(model: Structure, sample: SampleMoments) -> ScaledModel:
 
 
 @one_blas_thread()
-def fit_moments(model: Structure, sample: SampleMoments, *, wishart: bool = False) -> Fit:
+def fit_moments(
+    model: Structure, sample: SampleMoments, *, wishart: bool = False, begin: Array | None = None
+) -> Fit:
     """Maximum likelihood from moments.
 
     Parameters
@@ -192,6 +195,7 @@ def fit_moments(model: Structure, sample: SampleMoments, *, wishart: bool = Fals
     model : the structure
     sample : moments of its groups, covariances with divisor n
     wishart : χ² = (n - 1) F from covariances with divisor n - 1, instead of n F with n
+    begin : raw parameters to begin the search with, shape (k,); by default they are found from the moments
 
     Raises
     ------
@@ -227,7 +231,8 @@ def fit_moments(model: Structure, sample: SampleMoments, *, wishart: bool = Fals
     f = MomentDiscrepancy(
         scaled, sample.covariance / np.outer(unit, unit), mean, np.asarray(weight / weight.sum())
     )
-    starts = (start(scaled, f.covariance, f.mean, plain=plain) for plain in (False, True))
+    known = () if begin is None else (scaled.scaled(begin),)
+    starts = chain(known, (start(scaled, f.covariance, f.mean, plain=plain) for plain in (False, True)))
     search = minimise(scaled, f, starts)
     by_group = weight * f.by_group(scaled.state(search.point))
     free = normal_log_likelihood(sample) - normal_log_likelihood(sample, model.fixed)
