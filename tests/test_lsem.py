@@ -489,6 +489,33 @@ def test_neighbours_are_counted_and_all_errors_stand_side_by_side() -> None:
     assert on_grid(1, errors="classical").glance().chisq_p.item() == pytest.approx(row.chisq_p_classical)
 
 
+def test_a_real_map_has_few_independent_pixels(shared_table: Find) -> None:
+    """docs/lsem.md: two ways to count neighbours agree, and classical errors are a tenth of either."""
+    from drivers.table import pixel_table_from_frame
+
+    frame = pd.read_csv(shared_table("soil_grid_wa"))
+    table = pixel_table_from_frame(frame, easting="Lon", northing="Lat", crs="EPSG:4326")
+    formula = "soil =~ SOC + pH + NDVI; soil ~ Elevation + Slope + Water; SOC ~~ pH; Mine ~ soil + Road"
+    result = dr.fit(formula, table, method="lsem")
+    rows = pd.DataFrame(result.records["coefficient_errors"]).query("op in ('~', '=~')").dropna()
+    wide = rows.pivot_table(index=["response", "term"], columns="errors", values="std_error")
+    assert len(wide) == 7
+    assert (wide.effective > 8 * wide.classical).all()
+    assert ((wide.effective / wide.block).between(0.6, 1.6)).all()
+    row = result.glance().iloc[0]
+    assert row.chisq_p_classical == 0.0
+    assert 0.001 < row.chisq_p < 0.2
+    assert row.cfi_robust > row.cfi
+
+
+def test_meadows_have_one_chi_square(shared_table: Find) -> None:
+    data = pd.read_csv(shared_table("meadows"))
+    formula = "mass ~ elev + grazed; rich ~ mass + elev"
+    latent, pieces = (dr.fit(formula, data, method=m).glance().iloc[0] for m in ("lsem", "psem"))
+    assert latent.chisq == pytest.approx(pieces.chisq, rel=1e-6)
+    assert latent.chisq_df == pieces.chisq_df == 1
+
+
 def test_the_order_of_columns_changes_no_test() -> None:
     from drivers.table import pixel_table_from_frame
 
