@@ -497,8 +497,10 @@ def test_a_real_map_has_few_independent_pixels(shared_table: Find) -> None:
     table = pixel_table_from_frame(frame, easting="Lon", northing="Lat", crs="EPSG:4326")
     formula = "soil =~ SOC + pH + NDVI; soil ~ Elevation + Slope + Water; SOC ~~ pH; Mine ~ soil + Road"
     result = dr.fit(formula, table, method="lsem")
-    rows = pd.DataFrame(result.records["coefficient_errors"]).query("op in ('~', '=~')").dropna()
-    wide = rows.pivot_table(index=["response", "term"], columns="errors", values="std_error")
+    rows = pd.DataFrame(result.records["coefficient_errors"]).query("op in ('~', '=~')")
+    wide = rows.dropna(subset=["std_error"]).pivot_table(
+        index=["response", "term"], columns="errors", values="std_error"
+    )
     assert len(wide) == 7
     assert (wide.effective > 8 * wide.classical).all()
     assert ((wide.effective / wide.block).between(0.6, 1.6)).all()
