@@ -159,11 +159,11 @@ def test_all_faults_come_at_once_with_their_places() -> None:
         "`a` is no label of model `model`\n"
         "  formula, line 3:  via := a*c\n"
         "                           ^\n"
-        "  known: TEM\n"
+        "  `a*x` gives a parameter this label\n"
         "`c` is no label of model `model`\n"
         "  formula, line 3:  via := a*c\n"
         "                             ^\n"
-        "  known: TEM"
+        "  `c*x` gives a parameter this label"
     )
 
 

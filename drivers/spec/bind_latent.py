@@ -189,7 +189,7 @@ class _Binder:
         return "a driver group" if self.words.members(name) is not None else ""
 
     def _definitions(self) -> tuple[Defined, ...]:
-        labels = {link.label for link in self.links.values() if link.label is not None}
+        labels = {link.label for link in self.links.values() if link.label and not self._known_as(link.label)}
         found: dict[str, Defined] = {}
         later = {definition.name.text for definition in self.model.latent.definitions}
         for definition in self.model.latent.definitions:
