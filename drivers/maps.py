@@ -27,9 +27,6 @@ SPARSEST = 50
 SMALL_GRID = 65_536
 """A grid of no more cells is kept whatever its share of pixels."""
 
-NO_CLASS = -1
-"""In a GeoTIFF of classes: a pixel of the table without a class."""
-
 OUTSIDE = -32768
 """In a GeoTIFF of whole numbers: no pixel of the table; its `nodata`."""
 

@@ -421,7 +421,7 @@ def test_values_that_never_meet_are_said_and_need_not_be_complete() -> None:
         holes.loc[np.arange(len(data)) % 3 == k, name] = np.nan
     row = dr.fit("f =~ i0 + i1 + i2; y ~ f", holes, method="lsem", options={"missing": "ml"}).glance()
     assert row.n.item() == len(data)
-    holes["i2"] = np.where(np.isnan(data.index % 2 * np.nan), np.where(holes.i1.isna(), data.i2, np.nan), 0)
+    holes["i2"] = data.i2.where(holes.i1.isna())
     with pytest.raises(FitError) as caught:
         dr.fit("f =~ i0 + i1 + i2; y ~ f", holes, method="lsem", options={"missing": "ml"})
     assert (
@@ -430,6 +430,21 @@ def test_values_that_never_meet_are_said_and_need_not_be_complete() -> None:
     with pytest.raises(FitError) as empty:
         dr.fit("y ~ m", data.assign(m=np.nan), method="lsem", options={"missing": "ml"})
     assert str(empty.value) == "`m` has no value here"
+
+
+def test_without_gaps_both_ways_of_scaling_are_one() -> None:
+    data = simulated(13).assign(y=lambda t: np.exp(t.y))
+    options = {"errors": "robust", "test": "yuan_bentler", "intercepts": True, "fixed_x": False}
+    one, two = (
+        dr.fit(MODEL, data, method="lsem", options={**options, "missing": how}) for how in ("listwise", "ml")
+    )
+    a, b = one.glance().iloc[0], two.glance().iloc[0]
+    assert a.chisq_scaling != pytest.approx(1.0, abs=0.01)
+    for name in ("chisq", "chisq_scaling", "chisq_p"):
+        assert b[name] == pytest.approx(a[name], rel=1e-6)
+    assert two.tidy().std_error.to_numpy() == pytest.approx(
+        one.tidy().std_error.to_numpy(), rel=1e-5, nan_ok=True
+    )
 
 
 def test_definitions_that_are_no_numbers_are_said() -> None:

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from scipy import io, stats
 
 from drivers.stats import trend as trend_module
-from drivers.stats.trend import fit_trend, sign_shares, trend_classes
+from drivers.stats.differences import benjamini_hochberg
+from drivers.stats.trend import fit_trend, trend_classes
 
 RTOL = 1e-10
 """METHODS section 8, against golden/trend.json."""
@@ -267,20 +268,8 @@ def test_classes_mirror(y: NDArray[np.float64]) -> None:
 def test_noise_has_no_trend() -> None:
     """Each pixel for itself about 5 %, together next to none."""
     found = fit_trend(np.random.default_rng(5).normal(size=(21, 20_000)), range(2000, 2021))
-    shares = sign_shares(found.slope, found.log_p)
-    assert 0.04 < shares.significant_positive + shares.significant_negative < 0.06
-    assert shares.fdr_positive + shares.fdr_negative < 0.001
-    assert shares.positive + shares.negative + shares.zero == pytest.approx(1)
-
-
-def test_shares_by_area() -> None:
-    estimate, log_p = np.array([1.0, -1.0, np.nan, 0.0]), np.array([-9.0, -0.1, -9.0, 0.0])
-    found = sign_shares(estimate, log_p, 0.05, np.array([6.0, 3.0, 100.0, 1.0]))
-    assert (found.n, found.positive, found.negative, found.zero) == (3, 0.6, 0.3, 0.1)
-    assert (found.significant_positive, found.significant_negative, found.fdr_positive) == (0.6, 0, 0.6)
-    assert np.isnan(sign_shares(estimate[2:3], log_p[2:3]).positive)
-    with pytest.raises(ValueError, match="alpha"):
-        sign_shares(estimate, log_p, 1.0)
+    assert 0.04 < (found.log_p <= np.log(0.05)).mean() < 0.06
+    assert (benjamini_hochberg(found.log_p) <= np.log(0.05)).mean() < 0.001
 
 
 def test_memory_does_not_grow(tracked_peak: Callable[[Callable[[], object]], int]) -> None:

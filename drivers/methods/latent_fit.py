@@ -28,9 +28,15 @@ from drivers.stats.sem_errors import (
 )
 from drivers.stats.sem_fit import Fit, fit_moments
 from drivers.stats.sem_indices import FitMeasures, ScaledMeasures, fit_measures, scaled_measures
-from drivers.stats.sem_missing import UnseenPair, fit_rows, incomplete_scores, unrestricted
+from drivers.stats.sem_missing import (
+    UnseenPair,
+    fit_rows,
+    incomplete_scaled_test,
+    incomplete_scores,
+    unrestricted,
+)
 from drivers.stats.sem_moments import SampleMoments, SingularCovariance, sample_moments
-from drivers.stats.sem_scaling import ChiSquare, Scaling, plain_test, scaled_test
+from drivers.stats.sem_scaling import ChiSquare, plain_test, scaled_test
 from drivers.stats.sem_search import Outcome
 from drivers.stats.sem_standardised import Standardised, standardised
 from drivers.stats.sem_structure import independence
@@ -44,9 +50,13 @@ FEWEST_DF = 1.0
 """Below one degree of freedom an interval is a thousand times its error: that is no test."""
 
 
-def scaling_kind(options: LsemOptions) -> Scaling:
-    """How χ² is scaled for pixels that are not normal."""
-    return "satorra_bentler" if options.test == "satorra_bentler" else "yuan_bentler_mplus"
+def test_of_tails(fit: Fit, rows: Sequence[Array], options: LsemOptions) -> ChiSquare:
+    """χ² of one or more groups, scaled for pixels that are not normal."""
+    if options.missing == "ml":
+        return incomplete_scaled_test(fit, rows)
+    return scaled_test(
+        fit, rows, "satorra_bentler" if options.test == "satorra_bentler" else "yuan_bentler_mplus"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +96,7 @@ class LatentFit:
     n: int
     rows: Array | None
 
-    @property
+    @cached_property
     def numbers(self) -> list[int]:
         """The parameter of every entry of the layout; -1 where it is fixed."""
         return self.layout.numbers()
@@ -210,7 +220,7 @@ class LatentFit:
             return plain_test(fit)
         if options.test != "standard":
             assert self.rows is not None
-            return scaled_test(fit, [self.rows], scaling_kind(options))
+            return test_of_tails(fit, [self.rows], options)
         if self.chosen == "block" and near is not None:
             if np.isnan(self.errors["block"].df).all():
                 return ChiSquare(fit.chisq, fit.df, float("nan"), float("nan"))

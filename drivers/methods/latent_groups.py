@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers.methods.latent_fit import LatentFit, latent_moments, scaling_kind
+from drivers.methods.latent_fit import LatentFit, latent_moments, test_of_tails
 from drivers.methods.latent_layout import Entry, Layout
 from drivers.methods.sample import listed
 from drivers.spec.lsem_options import Equal
@@ -282,7 +282,7 @@ def _test(members: Sequence[LatentFit], layout: Layout, fit: Fit) -> ChiSquare:
     kind, options = members[0].chosen, members[0].model.options
     if options.test != "standard" and fit.df:
         rows = [m.rows for m in members if m.rows is not None]
-        return scaled_test(fit, rows, scaling_kind(options))
+        return test_of_tails(fit, rows, options)
     if kind == "block" and fit.df and all(v.moments.n_blocks > 1 for v in near):
         return scaled_test(fit, [block_sums(v.moments, layout.columns) for v in near], "satorra_bentler")
     if kind == "effective" and fit.df:

@@ -22,7 +22,7 @@ from drivers.methods.latent_groups import group_records
 from drivers.methods.latent_layout import make_layout
 from drivers.methods.latent_rows import latent_records
 from drivers.methods.positions import check_positions
-from drivers.methods.result import Records, Result, Summary, frame
+from drivers.methods.result import Records, Result, Shown, Summary, frame
 from drivers.methods.sample import Sample, listed
 from drivers.methods.vicinity import Blocks, Equation
 from drivers.progress import SILENT, Reporter
@@ -30,11 +30,12 @@ from drivers.spec.bound import BoundModel
 from drivers.spec.latent_model import LatentModel
 from drivers.stats.blas import one_blas_thread
 from drivers.stats.moments import Moments, moments
+from drivers.stats.sem_patterns import filled_with_means
 from drivers.table import Partition, PixelTable, Stratum
 
 
-@dataclass(frozen=True)
-class LsemResult:
+@dataclass(frozen=True, repr=False)
+class LsemResult(Shown):
     """A latent-variable SEM on one stratum.
 
     `tidy()` has a row per parameter and definition; `glance()` one row with the fit; `residuals()` what the
@@ -53,14 +54,6 @@ class LsemResult:
     def records(self) -> dict[str, list[dict[str, Any]]]:
         """The rows that the result adds to each table (effects.csv comes from `drivers.effects`)."""
         return latent_records(self.fit)
-
-    def tidy(self) -> pd.DataFrame:
-        """Parameters: a row per loading, path, covariance, intercept and definition."""
-        return frame("coefficients", self.records["coefficients"])
-
-    def glance(self) -> pd.DataFrame:
-        """The fit of the whole model, one row."""
-        return frame("fit", self.records["fit"])
 
     def residuals(self) -> pd.DataFrame:
         """What the model leaves of every correlation of observed variables."""
@@ -81,12 +74,6 @@ class LsemResult:
         title = f"Latent-variable SEM, {self.stratum}: {self.fit.n} pixels; {test}"
         wanted = ["response", "op", "term", "estimate", "std_error", "p_value", "std_estimate"]
         return Summary(title, self.tidy()[wanted])
-
-    def __repr__(self) -> str:
-        return self._summary().text()
-
-    def _repr_html_(self) -> str:
-        return self._summary().html()
 
 
 class LsemFitter:
@@ -151,12 +138,10 @@ class LsemFitter:
         matrix = self._design.matrix(np.flatnonzero(inside))
         there = ~np.isnan(matrix)
         matrix, there = matrix[:, there.any(axis=0)], there[:, there.any(axis=0)]
-        counts = there.sum(axis=1)
-        if matrix.shape[1] and not counts.all():
-            names = [self._design.columns[i].label for i in np.flatnonzero(counts == 0)]
+        if matrix.shape[1] and not there.any(axis=1).all():
+            names = [self._design.columns[i].label for i in np.flatnonzero(~there.any(axis=1))]
             raise FitError(f"{listed(names)} {'has' if len(names) == 1 else 'have'} no value here")
-        means = np.where(there, matrix, 0.0).sum(axis=1) / np.maximum(counts, 1)
-        return moments(np.where(there, matrix, means[:, None]))
+        return moments(filled_with_means(matrix))
 
     @cached_property
     def _blocks(self) -> Blocks | None:

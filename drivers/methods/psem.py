@@ -23,7 +23,7 @@ from drivers.methods.design import make_design
 from drivers.methods.driver_sample import own_stream
 from drivers.methods.equations import Fitted, fit_equation
 from drivers.methods.positions import check_positions
-from drivers.methods.result import Summary, frame
+from drivers.methods.result import Shown, Summary, frame
 from drivers.methods.rows import psem_records
 from drivers.methods.sample import Sample
 from drivers.methods.vicinity import Blocks, Equation
@@ -105,8 +105,8 @@ class Step:
     after: Fit
 
 
-@dataclass(frozen=True, slots=True)
-class PsemResult:
+@dataclass(frozen=True, slots=True, repr=False)
+class PsemResult(Shown):
     """A piecewise SEM on one stratum.
 
     `tidy()` has a row per path, covariance and weight; `glance()` one row with the fit; `augment()` a row
@@ -126,14 +126,6 @@ class PsemResult:
     def records(self) -> dict[str, list[dict[str, Any]]]:
         """The rows that the result adds to each table (effects.csv comes from `drivers.effects`)."""
         return psem_records(self.fit, self.steps)
-
-    def tidy(self) -> pd.DataFrame:
-        """Coefficients: a row per path, correlated errors and weight."""
-        return frame("coefficients", self.records["coefficients"])
-
-    def glance(self) -> pd.DataFrame:
-        """The fit of the whole model, one row."""
-        return frame("fit", self.records["fit"])
 
     def claims(self) -> pd.DataFrame:
         """The independence claims with their tests."""
@@ -170,12 +162,6 @@ class PsemResult:
         title = f"Piecewise SEM, {self.stratum}: {self.fit.sample.n} pixels; {test}"
         wanted = ["response", "op", "term", "estimate", "std_error", "p_value", "std_estimate"]
         return Summary(title, self.tidy()[wanted])
-
-    def __repr__(self) -> str:
-        return self._summary().text()
-
-    def _repr_html_(self) -> str:
-        return self._summary().html()
 
 
 class PsemFitter:

@@ -110,6 +110,34 @@ def importance_rows(found: Sequence[Importance]) -> list[dict[str, Any]]:
     return rows
 
 
+class Shown:
+    """What the results of both SEMs share: `tidy()`, `glance()`, and how they show themselves."""
+
+    __slots__ = ()
+
+    @property
+    def records(self) -> Records:
+        """The rows that the result adds to each table (effects.csv comes from `drivers.effects`)."""
+        raise NotImplementedError
+
+    def _summary(self) -> Summary:
+        raise NotImplementedError
+
+    def tidy(self) -> pd.DataFrame:
+        """Coefficients: a row per path, loading, covariance, weight and definition."""
+        return frame("coefficients", self.records["coefficients"])
+
+    def glance(self) -> pd.DataFrame:
+        """The fit of the whole model, one row."""
+        return frame("fit", self.records["fit"])
+
+    def __repr__(self) -> str:
+        return self._summary().text()
+
+    def _repr_html_(self) -> str:
+        return self._summary().html()
+
+
 def frame(table: str, rows: Sequence[Mapping[str, Any]], *, keys: bool = False) -> pd.DataFrame:
     """Rows as a table in the glossary's order; without `model` and `stratum` unless `keys`."""
     columns = [c for c in TABLES[table] if keys or c not in ("model", "stratum")]

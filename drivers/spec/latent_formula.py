@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from drivers.errors import Fault
-from drivers.spec.canonical import names_in
 from drivers.spec.functions import binary, read_operand
 from drivers.spec.statements import statements
 from drivers.spec.terms import Call, Expression, Name, Number, Operation, Span
@@ -309,11 +308,6 @@ class _Parser:
                 else Refused("`.` is no label", found.span)
             )
         return found
-
-
-def labels_in(expression: Expression) -> list[Name]:
-    """The labels of a definition, from left to right."""
-    return list(names_in(expression))
 
 
 _PER_GROUP = "every stratum has parameters of its own; `options: equal` says which are held equal in the end"

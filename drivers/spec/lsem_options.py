@@ -73,8 +73,9 @@ class LsemOptions(Options):
     def _together(self) -> Self:
         if self.missing == "ml" and self.likelihood == "wishart":
             raise PydanticCustomError("shape", "`likelihood: wishart` is not there for `missing: ml`")
-        if self.missing == "ml" and self.test != "standard":
-            raise PydanticCustomError("shape", f"`test: {self.test}` is not there for `missing: ml`")
+        if self.missing == "ml" and self.test == "satorra_bentler":
+            message = "`test: satorra_bentler` is not there for `missing: ml`; `yuan_bentler` is"
+            raise PydanticCustomError("shape", message)
         if self.likelihood == "wishart" and (self.errors in ("robust", "block") or self.test != "standard"):
             raise PydanticCustomError(
                 "shape", "`likelihood: wishart` has classical and effective errors only"

@@ -70,11 +70,6 @@ class Sandwich:
         """Joint covariance of the raw slopes of all equations, shape (E, E)."""
         return _spanned(self.influence, self.borders)
 
-    @cached_property
-    def std_covariance(self) -> Array:
-        """Joint covariance of the standardised slopes of all equations, shape (E, E)."""
-        return _spanned(self.std_influence, self.borders)
-
     @property
     def std_error(self) -> Array:
         """Standard errors of the raw slopes, shape (E,)."""

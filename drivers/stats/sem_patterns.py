@@ -18,6 +18,21 @@ CELLS = 2_000_000
 """Cells of matrices of patterns that are in memory at once."""
 
 
+def filled_with_means(matrix: Array) -> Array:
+    """Variables with gaps, shape (p, n), each gap filled with the mean of what is there; 0 where nothing is.
+
+    Good enough to tell which columns vary, and for nothing else: variances come out too small.
+
+    Examples
+    --------
+    >>> filled_with_means(np.array([[1.0, np.nan, 3.0]])).tolist()
+    [[1.0, 2.0, 3.0]]
+    """
+    there = ~np.isnan(matrix)
+    means = np.where(there, matrix, 0.0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
+    return np.where(there, matrix, means[:, None])
+
+
 @dataclass(frozen=True, eq=False)
 class Pattern:
     """The rows of a group that have the same columns.

@@ -13,8 +13,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from drivers.stats.differences import benjamini_hochberg
-
 Array = NDArray[np.float64]
 Floats = NDArray[np.floating]
 Counts = NDArray[np.int64]
@@ -274,76 +272,4 @@ def trend_classes(
         codes,
         np.sign(np.arange(2 * none + 1) - none).astype(np.int8),
         np.concatenate([side[::-1], [np.nan], side]),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class SignShares:
-    """Shares of the known pixels (of their weight) by sign and significance; NaN if none is known.
-
-    Attributes
-    ----------
-    n : pixels with an estimate and a p-value
-    positive, negative, zero : by the sign of the estimate; they sum to 1
-    significant_positive, significant_negative : of these, p <= alpha, each pixel for itself
-    fdr_positive, fdr_negative : of these, false discovery rate <= alpha over all pixels together
-    """
-
-    n: int
-    positive: float
-    negative: float
-    zero: float
-    significant_positive: float
-    significant_negative: float
-    fdr_positive: float
-    fdr_negative: float
-
-
-def sign_shares(
-    estimate: Array, log_p: Array, alpha: float = 0.05, weights: Array | None = None
-) -> SignShares:
-    """Shares by sign and significance of one estimate per pixel: a slope, a correlation.
-
-    Without any effect alpha of the pixels are significant each for itself; after Benjamini & Hochberg (1995)
-    next to none, and neighbours that resemble each other do not break it (Benjamini & Yekutieli 2001,
-    doi:10.1214/aos/1013699998, positive dependence).
-
-    Parameters
-    ----------
-    estimate, log_p : shape (n,); pixels with NaN in either count for nothing
-    alpha : level, in (0, 1)
-    weights : area of the pixels, shape (n,)
-
-    Raises
-    ------
-    ValueError
-        alpha outside (0, 1)
-
-    Examples
-    --------
-    >>> found = sign_shares(np.array([0.5, -0.2, 0.1, 0.0]), np.log([0.001, 0.04, 0.9, 1.0]))
-    >>> found.positive, found.significant_positive, found.significant_negative, found.fdr_negative
-    (0.5, 0.25, 0.25, 0.0)
-    """
-    if not 0.0 < alpha < 1.0:
-        raise ValueError(f"alpha must be between 0 and 1, not {alpha:g}")
-    known = ~(np.isnan(estimate) | np.isnan(log_p))
-    value, p = estimate[known], log_p[known]
-    weight = np.ones(len(value)) if weights is None else weights[known]
-    total = float(weight.sum())
-
-    def share(of: NDArray[np.bool_]) -> float:
-        return float(weight[of].sum()) / total if total > 0 else float("nan")
-
-    up, down = value > 0, value < 0
-    own, controlled = (q <= np.log(alpha) for q in (p, benjamini_hochberg(p)))
-    return SignShares(
-        len(value),
-        share(up),
-        share(down),
-        share(value == 0),
-        share(up & own),
-        share(down & own),
-        share(up & controlled),
-        share(down & controlled),
     )
