@@ -7,9 +7,12 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from drivers.stats import lagged as lagged_room
+from drivers.stats import near_lags as near_room
+from drivers.stats import pixel_rows as rows_room
 from drivers.stats.correlogram import bin_edges, matern
-from drivers.stats.lagged import lagged_moments
+from drivers.stats.lagged import lagged_moments, lagged_rows
 from drivers.stats.lattice import Lattice, make_lattice
+from drivers.stats.pixel_rows import pixel_rows
 
 RTOL = 1e-10
 """FFTs of a few thousand cells lose two or three of sixteen digits."""
@@ -117,7 +120,7 @@ def test_large_grids_are_made_coarser(shape, most):
     whole, wider = lagged_moments(x, grid), lagged_moments(x, grid, most_cells=most)
     assert len(wider.cells.row) <= most
     assert wider.pairs.sum() == pytest.approx(len(grid) ** 2)
-    np.testing.assert_allclose(wider.cross[0], whole.cross[0], rtol=RTOL)
+    np.testing.assert_allclose(wider.cross[0], whole.cross[0], rtol=RTOL, atol=1e-9)
     for reach in (1.0, 3.0, 10.0):
         # Of the pairs alone, and of the smooth column; the mean of a white one is only noise.
         a, b = (np.einsum("b,bjj->j", matern(m.distance / reach, 0.5), m.cross)[:2] for m in (whole, wider))
@@ -127,8 +130,8 @@ def test_large_grids_are_made_coarser(shape, most):
 @pytest.mark.parametrize("filled", [0.1, 0.5, 0.95])
 @pytest.mark.parametrize("oblong", [False, True])
 def test_near_lags_are_exact_on_the_finest_grid(filled, oblong, monkeypatch):
-    monkeypatch.setattr(lagged_room, "SPAN", 150)
-    monkeypatch.setattr(lagged_room, "CHUNK", 64)
+    monkeypatch.setattr(near_room, "SPAN", 150)
+    monkeypatch.setattr(near_room, "SMALL", 64 * 8 * (10 if oblong else 6) * 8)
     rng = np.random.default_rng(8)
     row, column = np.nonzero(rng.random((24, 21)) < filled)
     grid = Lattice(row, column, (24, 21), 2.0 if oblong else 1.0, 1.0, True)
@@ -152,7 +155,7 @@ def test_near_lags_are_exact_on_the_finest_grid(filled, oblong, monkeypatch):
 
 @pytest.mark.parametrize("shape", [(1, 3000), (3000, 1), (2, 1500)])
 def test_a_line_longer_than_a_grid(shape, monkeypatch):
-    monkeypatch.setattr(lagged_room, "SPAN", 200)
+    monkeypatch.setattr(near_room, "SPAN", 200)
     rng = np.random.default_rng(10)
     grid = lattice_of(np.ones(shape, dtype=bool))
     x = np.cumsum(rng.normal(size=(2, 3000)), axis=1)
@@ -161,7 +164,7 @@ def test_a_line_longer_than_a_grid(shape, monkeypatch):
     np.testing.assert_allclose(b, a, rtol=COARSER[1000])
 
 
-def test_columns_may_come_one_after_the_other():
+def test_columns_may_be_a_list_and_pixels_in_any_order():
     rng = np.random.default_rng(12)
     mask = rng.random((40, 50)) < 0.7
     grid = lattice_of(mask)
@@ -170,22 +173,45 @@ def test_columns_may_come_one_after_the_other():
     for place in (grid, upside_down):
         for most in (10_000, 300):
             base = lagged_moments(x, place, most_cells=most)
-            for columns in (list(x), (column for column in x), x.astype(np.float64, order="F")):
+            for columns in (list(x), x.astype(np.float64, order="F")):
                 found = lagged_moments(columns, place, most_cells=most)
                 np.testing.assert_array_equal(found.cross, base.cross)
                 np.testing.assert_array_equal(found.cells.sums, base.cells.sums)
-    with pytest.raises(ValueError, match=r"^columns \(3,\) must be \(p, n\)"):
-        lagged_moments(iter([np.zeros(3)]), grid)
+
+
+@pytest.mark.parametrize("most", [10_000, 300])
+@pytest.mark.parametrize("shared", [False, True])
+def test_strata_pick_their_rows_of_one_table(most, shared):
+    """From rows about the mean of all pixels, some of them far off it, the same numbers as from their own."""
+    rng = np.random.default_rng(14)
+    row, column = np.nonzero(rng.random((40, 50)) < 0.7)
+    if shared:
+        row, column = (np.sort(np.concatenate([v, v[:200]])) for v in (row, column))
+        order = np.lexsort([column, row])
+        row, column = row[order], column[order]
+    x = rng.normal(size=(3, len(row))) + 100.0 * (column > 25)
+    centre = x.mean(axis=1)
+    rows = pixel_rows(lambda start, stop: x[:, start:stop], len(row), centre)
+    at = np.flatnonzero((column > 25) & (rng.random(len(row)) < 0.8))
+    grid = Lattice(row[at], column[at], (40, 50), 1.0, 1.0, True)
+    found = lagged_rows(rows, at, grid, centre, most_cells=most)
+    alone = lagged_moments(x[:, at], grid, most_cells=most)
+    np.testing.assert_allclose(found.distance, alone.distance)
+    np.testing.assert_allclose(found.centre, alone.centre)
+    np.testing.assert_allclose(found.cross, alone.cross, atol=1e-6)
+    np.testing.assert_allclose(found.cells.sums, alone.cells.sums, atol=1e-9)
 
 
 def test_the_number_of_threads_changes_no_bit(monkeypatch):
-    monkeypatch.setattr(lagged_room, "SPAN", 500)
+    monkeypatch.setattr(near_room, "SPAN", 500)
+    monkeypatch.setattr(rows_room, "PART", 700)
     rng = np.random.default_rng(13)
     grid = lattice_of(rng.random((120, 90)) < 0.6)
     x = rng.normal(size=(4, len(grid)))
     found = []
     for threads in (1, 2, 5):
         monkeypatch.setattr(lagged_room, "WORKERS", threads)
+        monkeypatch.setattr(rows_room, "WORKERS", threads)
         found.append(lagged_moments(x, grid, most_cells=1000).cross)
     np.testing.assert_array_equal(found[1], found[0])
     np.testing.assert_array_equal(found[2], found[0])
@@ -201,7 +227,13 @@ def test_one_pixel_and_one_cell():
 
 def test_messages():
     grid = lattice_of(np.ones((2, 2), dtype=bool))
-    with pytest.raises(ValueError, match=r"^columns \(1, 3\) must be \(p, n\) with a place on the lattice"):
+    with pytest.raises(ValueError, match=r"^columns \[\(3,\)\] must be \(n,\) with a place on the lattice"):
         lagged_moments(np.zeros((1, 3)), grid)
     with pytest.raises(ValueError, match=r"^most_cells must be at least 1, not 0$"):
         lagged_moments(np.zeros((1, 4)), grid, most_cells=0)
+    rows = pixel_rows(lambda start, stop: np.zeros((1, stop - start)), 4, np.zeros(1))
+    with pytest.raises(ValueError, match=r"^rows \(3,\) must be \(n,\) with a place on the lattice for each"):
+        lagged_rows(rows, np.arange(3), grid, np.zeros(1))
+    back = Lattice(grid.row[::-1], grid.column[::-1], grid.shape, 1.0, 1.0, True)
+    with pytest.raises(ValueError, match=r"^pixels must follow each other as their cells do$"):
+        lagged_rows(rows, np.arange(4), back, np.zeros(1))

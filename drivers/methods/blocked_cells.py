@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,11 @@ from drivers.methods.design import Design
 from drivers.methods.positions import positions_of
 from drivers.methods.vicinity import Blocks, Equation, Space, Vicinity, make_space, widest_reach
 from drivers.stats.block_moments import cross_blocks, gather_blocks
+from drivers.stats.cell_sums import Rows
 from drivers.stats.effective import Dependence
-from drivers.stats.lagged import lagged_moments
+from drivers.stats.lagged import lagged_rows
 from drivers.stats.moments import Moments
+from drivers.stats.pixel_rows import pixel_rows
 from drivers.table import Partition, Stratum
 
 Array = NDArray[np.float64]
@@ -37,6 +40,7 @@ class BlockedCells:
         self.space: Space | None = None if at is None else make_space(at, side)
         codes, count = partition.codes, partition.cells
         if self.space is not None:
+            self._rows = self._rows[self.space.order]
             finest = np.full(design.table.n, -1, dtype=np.int64)
             finest[self._rows] = self.space.finest.codes
             cut = cross_blocks(partition.codes, finest)
@@ -88,12 +92,26 @@ class BlockedCells:
         """Lagged products of the columns of a stratum; that of the stratum asked for last is kept."""
         assert self.space is not None
         if stratum.label not in self._dependence:
-            inside = self._partition.rows_of(stratum)[self._rows]
-            places = np.flatnonzero(inside)
-            columns = self._design.columns_at(self._rows[places])
-            made = Dependence(lagged_moments(columns, self.space.of(places)))
+            places = np.flatnonzero(self._partition.rows_of(stratum)[self._rows])
+            made = Dependence(lagged_rows(self._pixels, places, self.space.of(places), self._centre))
             self._dependence = {stratum.label: made}
         return self._dependence[stratum.label]
+
+    @cached_property
+    def _centre(self) -> Array:
+        """Means of the columns over the cells where they are finite, shape (p,)."""
+        known = np.isfinite(self._moments.mean) & (self._moments.weight > 0)[:, None]
+        weight = np.where(known, self._moments.weight[:, None], 0.0)
+        total = (weight * np.where(known, self._moments.mean, 0.0)).sum(axis=0)
+        return np.asarray(total / np.maximum(weight.sum(axis=0), 1.0))
+
+    @cached_property
+    def _pixels(self) -> Rows:
+        """The columns of all complete pixels about `_centre`; strata pick theirs."""
+        rows = self._rows
+        return pixel_rows(
+            lambda start, stop: self._design.columns_at(rows[start:stop]), len(rows), self._centre
+        )
 
     def _members(self, stratum: Stratum) -> list[int]:
         """The cells that make up a stratum."""

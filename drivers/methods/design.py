@@ -80,15 +80,13 @@ class Design:
 
         return cell_moments(read, self.table.n, cells, self.width, extremes=extremes)
 
-    def columns_at(self, rows: NDArray[np.intp]) -> Iterable[Array]:
-        """The columns at some complete rows one after the other, shape (m,) each; plain ones are not copied
-        where they are wanted whole."""
+    def columns_at(self, rows: NDArray[np.intp]) -> Sequence[Array] | Array:
+        """The columns at some complete rows, shape (m,) each; plain ones of successive rows are not copied."""
         if self._infos:
-            yield from self.matrix(rows)
-            return
-        for j in range(self.width):
-            values = self.table.values(self._plain[j])
-            yield values if len(rows) == len(values) else values[rows]
+            return self.matrix(rows)
+        successive = np.arange(rows[0], rows[0] + len(rows))
+        part = slice(rows[0], rows[0] + len(rows)) if np.array_equal(rows, successive) else rows
+        return [self.table.values(self._plain[j])[part] for j in range(self.width)]
 
     def matrix(self, rows: NDArray[np.intp]) -> Array:
         """All columns at some complete rows, shape (p, m); a variable is contiguous."""

@@ -18,6 +18,7 @@ from drivers.stats.block_bootstrap import resample_counts
 from drivers.stats.block_moments import BlockMoments
 from drivers.stats.blocks import FEWEST_BLOCKS, MOST_BLOCKS, BlockGrid, block_grid
 from drivers.stats.effective import Dependence, EffectiveN, effective_n, error_correlation
+from drivers.stats.lagged import cell_order
 from drivers.stats.lattice import Lattice
 from drivers.stats.sandwich import Sandwich, border_weights, sandwich
 
@@ -55,19 +56,21 @@ class Space:
 
     Attributes
     ----------
+    order : that of the pixels here, in which their cells rise, shape (n,)
     lattice : of all complete pixels, shape (n,)
     finest : their finest blocks; those of a stratum are made of them
     side : of the finest blocks
     given : whether the side was asked for, and so is final
     """
 
+    order: Rows
     lattice: Lattice
     finest: BlockGrid
     side: float
     given: bool
 
     def of(self, places: Rows) -> Lattice:
-        """The lattice of some pixels, cut to what they cover; `places` counts complete pixels."""
+        """The lattice of some pixels, cut to what they cover; `places` counts the pixels here."""
         row, column = self.lattice.row[places], self.lattice.column[places]
         row, column = row - row.min(), column - column.min()
         shape = (int(row.max()) + 1, int(column.max()) + 1)
@@ -106,16 +109,21 @@ def make_space(at: Positions, side: float | None) -> Space | None:
     lattice = lattice_of(at)
     if lattice.shape == (1, 1):
         return None
+    order = cell_order(lattice.cell)
+    if order is None:
+        order = np.arange(len(lattice))
+    else:
+        lattice = replace(lattice, row=lattice.row[order], column=lattice.column[order])
     # The lattice's own places: empty land is narrowed there, and longitude and latitude are km.
     east = np.asarray(lattice.column * lattice.width, dtype=np.float64)
     north = np.asarray(lattice.row * lattice.height, dtype=np.float64)
     if side is not None:
-        return Space(lattice, block_grid(east, north, side), side, True)
+        return Space(order, lattice, block_grid(east, north, side), side, True)
     cells = min(len(lattice), lattice.shape[0] * lattice.shape[1])
     finest = max(math.sqrt(cells * lattice.height * lattice.width / MOST_BLOCKS), 1e-300)
     while len((grid := block_grid(east, north, finest)).row) > MOST_BLOCKS:
         finest *= max(math.sqrt(len(grid.row) / MOST_BLOCKS), STEP)
-    return Space(lattice, grid, finest, False)
+    return Space(order, lattice, grid, finest, False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,16 +178,35 @@ class Vicinity:
 
     def sandwich(self, response: int, predictors: Sequence[int]) -> Sandwich:
         """Slopes of a regression with errors over blocks; NaN where there is no telling."""
-        key = (response, tuple(predictors))
-        if key not in self._sandwich:
+        return self.sandwiches([(response, tuple(predictors))])[0]
+
+    def sandwiches(self, equations: Sequence[Equation]) -> list[Sandwich]:
+        """The same of several regressions, which together cost less."""
+        new = [key for key in dict.fromkeys(equations) if key not in self._sandwich]
+        if new:
             try:
-                found = sandwich(self.moments, [key], correction="CR2", borders=self.borders)
+                self._add_sandwiches(new)
             except np.linalg.LinAlgError:
-                unknown = np.full(len(predictors), np.nan)
-                none = np.full((self.moments.n_blocks, len(predictors)), np.nan)
-                found = Sandwich(unknown, unknown, none, none, unknown, self.moments.labels)
-            self._sandwich[key] = found
-        return self._sandwich[key]
+                for key in new:
+                    self._add_sandwich(key)
+        return [self._sandwich[key] for key in equations]
+
+    def _add_sandwiches(self, keys: Sequence[Equation]) -> None:
+        found = sandwich(self.moments, keys, correction="CR2", borders=self.borders)
+        first = 0
+        for key in keys:
+            self._sandwich[key] = found.part(first, len(key[1]))
+            first += len(key[1])
+
+    def _add_sandwich(self, key: Equation) -> None:
+        try:
+            self._add_sandwiches([key])
+        except np.linalg.LinAlgError:
+            unknown = np.full(len(key[1]), np.nan)
+            none = np.full((self.moments.n_blocks, len(key[1])), np.nan)
+            self._sandwich[key] = Sandwich(
+                unknown, unknown, none, none, unknown, unknown, self.moments.labels
+            )
 
 
 def widest_reach(dependence: Dependence, equations: Sequence[Equation]) -> float:

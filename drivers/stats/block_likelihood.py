@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from scipy.linalg import lapack
 
 from drivers.stats.blas import one_blas_thread
+from drivers.stats.cell_sums import CellSums
 from drivers.stats.correlogram import PRACTICAL, SMOOTHNESS, matern
-from drivers.stats.lagged import CellSums, LaggedMoments, with_combinations
+from drivers.stats.lagged import LaggedMoments, with_combinations
 
 Array = NDArray[np.float64]
 

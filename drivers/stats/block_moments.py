@@ -103,6 +103,11 @@ class BlockMoments:
         """Products of all blocks together, shape (p + 1, p + 1): `weight` times the correlations."""
         return np.asarray(self.products.sum(axis=0))
 
+    @cached_property
+    def entries(self) -> Array:
+        """The products with blocks last, shape (p + 1, p + 1, G)."""
+        return np.ascontiguousarray(np.moveaxis(self.products, 0, 2))
+
     def extend(self, weights: Array) -> BlockMoments:
         """Add linear combinations of the columns (composites) as further columns; as `Moments.extend`."""
         p = len(self.scale)

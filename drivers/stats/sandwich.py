@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,9 +29,10 @@ pixels were independent (Bell & McCaffrey 2002); wider where few blocks decide a
 FEWEST_FOR_ERRORS = 2
 """Blocks: the scores of one block add up to nil, whatever the error."""
 
-SMALL_SHARE, SERIES = 0.1, 15
-"""A block with a smaller share in all directions together needs so many terms of a power series, the first
-one left out being below 1e-16; of larger ones the eigenvalues are found, which takes ten times as long."""
+SMALL_SHARE, NOTHING = 0.1, 1e-16
+"""Of a block with a smaller share in all directions together the terms of a power series are added up that
+are not below `NOTHING`, at most 16; of larger ones the eigenvalues are found, which takes ten times as
+long."""
 
 WHOLLY_IN_ONE = 1e-10
 """Where one block leaves less than this share of a direction to all others (a class that occurs in it alone),
@@ -47,6 +48,7 @@ class Sandwich:
     coefficients, standardised : slopes, raw and per standard deviations, shape (E,), by equation
     influence : what each block adds to each slope's error, small-sample factor included, shape (G, E)
     std_influence : the same of the standardised slopes, with the standard deviations estimated too
+    std_error : of the raw slopes, shape (E,)
     df : degrees of freedom of the t of each slope, shape (E,)
     labels : which block each row of the influences is, shape (G,)
     borders : weights between blocks, shape (G, G); None where blocks count as independent
@@ -61,19 +63,29 @@ class Sandwich:
     standardised: Array
     influence: Array
     std_influence: Array
+    std_error: Array
     df: Array
     labels: Codes
     borders: Array | None = None
+
+    def part(self, first: int, count: int) -> Sandwich:
+        """Of `count` successive slopes only, those of one equation for example."""
+        mine = slice(first, first + count)
+        return Sandwich(
+            self.coefficients[mine],
+            self.standardised[mine],
+            self.influence[:, mine],
+            self.std_influence[:, mine],
+            self.std_error[mine],
+            self.df[mine],
+            self.labels,
+            self.borders,
+        )
 
     @cached_property
     def covariance(self) -> Array:
         """Joint covariance of the raw slopes of all equations, shape (E, E)."""
         return _spanned(self.influence, self.borders)
-
-    @property
-    def std_error(self) -> Array:
-        """Standard errors of the raw slopes, shape (E,)."""
-        return influence_errors(self.influence, self.borders)
 
 
 @one_blas_thread()
@@ -119,16 +131,24 @@ def sandwich(
     >>> fit.coefficients.round(6).tolist(), fit.std_error.round(6).tolist(), fit.df.tolist()
     ([1.057143], [0.118974], [2.0])
     """
-    parts = [_equation(blocks, y, x, correction, effective_df, borders) for y, x in equations]
-    none = (
-        np.zeros(0),
-        np.zeros(0),
-        np.zeros((blocks.n_blocks, 0)),
-        np.zeros((blocks.n_blocks, 0)),
-        np.zeros(0),
+    parts = [_equation(blocks, y, np.asarray(x, dtype=np.intp), correction) for y, x in equations]
+    g, columns = blocks.n_blocks, np.concatenate([np.zeros(0), *(part.slopes for part in parts)])
+    unit = np.concatenate([np.zeros(0), *(part.unit for part in parts)])
+    if g < FEWEST_FOR_ERRORS:
+        unknown, none = np.full((g, len(unit)), np.nan), np.full(len(unit), np.nan)
+        return Sandwich(columns * unit, columns, unknown, unknown, none, none, blocks.labels, borders)
+    none = np.zeros((0, g))
+    # One product with the borders for the slopes of all equations.
+    trust = small_sample(np.concatenate([none, *(part.shares for part in parts)]).T, borders)
+    size = np.repeat([len(part.slopes) for part in parts], [len(part.slopes) for part in parts])
+    factor = np.sqrt(_factor(correction, trust, blocks, size, borders))
+    influence = factor * np.concatenate([none, *(part.influence for part in parts)]).T
+    std_influence = influence + factor * np.concatenate([none, *(part.spread for part in parts)]).T
+    df = trust.df if effective_df or borders is not None else np.full(len(unit), float(g - 1))
+    error = influence_errors(influence, borders) * unit
+    return Sandwich(
+        columns * unit, columns, influence * unit, std_influence, error, df, blocks.labels, borders
     )
-    joined = [np.concatenate([part[i] for part in [*parts, none]], axis=-1) for i in range(5)]
-    return Sandwich(joined[0], joined[1], joined[2], joined[3], joined[4], blocks.labels, borders)
 
 
 def border_weights(row: Codes, column: Codes) -> Array:
@@ -237,44 +257,55 @@ def _spanned(influence: Array, borders: Array | None) -> Array:
     return np.asarray(influence.T @ (influence if borders is None else borders @ influence))
 
 
-def _equation(
-    blocks: BlockMoments,
-    response: int,
-    predictors: Sequence[int],
-    correction: Correction,
-    effective_df: bool,
-    borders: Array | None,
-) -> tuple[Array, Array, Array, Array, Array]:
-    """Slopes, standardised slopes, their influences, and df, of one equation."""
-    x, g, k = np.asarray(predictors, dtype=np.intp), blocks.n_blocks, len(predictors)
+class _Equation(NamedTuple):
+    """One equation's k slopes in scaled columns; blocks come last, so that sums over them are of neighbours.
+
+    slopes, unit : standardised slopes, and what makes raw ones of them, shape (k,)
+    shares : of each block in a slope's variance if pixels were independent, shape (k, G)
+    influence : what each block adds to a slope's error, shape (k, G)
+    spread : what it adds to that of a standardised slope through the standard deviations, shape (k, G)
+    """
+
+    slopes: Array
+    unit: Array
+    shares: Array
+    influence: Array
+    spread: Array
+
+
+def _equation(blocks: BlockMoments, response: int, x: NDArray[np.intp], correction: Correction) -> _Equation:
     root = _root_of_inverse(blocks, response, x)
-    index = np.append(0, x + 1)
-    inner = blocks.products[:, index[:, None], index]
-    to_response = blocks.products[:, index, response + 1]
-    slopes = root @ (root.T @ to_response.sum(axis=0))
+    index, entries, m = np.append(0, x + 1), blocks.entries, len(x) + 1
+    inner = entries[index[:, None], index]
+    to_response = entries[index, response + 1]
+    slopes = root @ (root.T @ to_response.sum(axis=1))
     unit = blocks.scale[response] / blocks.scale[x]
-    if g < FEWEST_FOR_ERRORS:
-        unknown = np.full((g, k), np.nan)
-        return slopes[1:] * unit, slopes[1:], unknown, unknown, np.full(k, np.nan)
-    shares = root.T @ inner @ root  # L'(X'X)_g L: eigenvalues in [0, 1], adding up to I over blocks
-    along = (to_response - inner @ slopes) @ root
+    # L'(X'X)_g L of all blocks: eigenvalues in [0, 1], adding up to I over blocks.
+    turned = (root.T @ inner.reshape(m, -1)).reshape(m, m, -1).swapaxes(0, 1).reshape(m, -1)
+    leverage = (root.T @ turned).reshape(m, m, -1)
+    along = root.T @ (to_response - (slopes @ inner.reshape(m, -1)).reshape(m, -1))
     if correction == "CR2":
-        along = _inverse_root_times(shares, along)
-    trust = small_sample(np.einsum("gij,ki,kj->gk", shares, root, root)[:, 1:], borders)
-    factor = np.sqrt(_factor(correction, trust, blocks, k, borders))
-    influence = factor * (along @ root.T)[:, 1:]
+        along = _inverse_root_times(leverage, along)
+    both = (root[1:, :, None] * root[1:, None, :]).reshape(len(x), m * m)
     # d ln(s_x / s_y): squares in units of their own mean square; the block's weight cancels.
-    squares = np.diagonal(blocks.products, axis1=1, axis2=2) / blocks.whole.weight
-    spread = 0.5 * (squares[:, x + 1] - squares[:, response + 1, None])
-    std_influence = influence + factor * slopes[1:] * spread
-    freedom = trust.df if effective_df or borders is not None else np.full(k, float(g - 1))
-    return slopes[1:] * unit, slopes[1:], influence * unit, std_influence, freedom
+    squares = np.diagonal(entries).T[np.append(x, response) + 1] / blocks.whole.weight
+    return _Equation(
+        slopes[1:],
+        unit,
+        both @ leverage.reshape(m * m, -1),
+        root[1:] @ along,
+        slopes[1:, None] * (0.5 * (squares[:-1] - squares[-1])),
+    )
 
 
 def _factor(
-    correction: Correction, trust: SmallSample, blocks: BlockMoments, k: int, borders: Array | None
+    correction: Correction,
+    trust: SmallSample,
+    blocks: BlockMoments,
+    k: NDArray[np.intp],
+    borders: Array | None,
 ) -> Array | float:
-    """What a variance is multiplied by, one or one per slope."""
+    """What a variance is multiplied by, one or one per slope; k slopes are in its equation."""
     g, n = blocks.n_blocks, int(blocks.rows.sum())
     if correction == "CR0":
         return 1.0
@@ -282,7 +313,8 @@ def _factor(
     few = np.asarray(own if borders is None else trust.bias)
     if correction == "CR2":
         return np.asarray(own / few)  # each block by itself is unbiased already
-    return np.asarray((n - 1) / (n - k - 1) / few if n > k + 1 else np.nan)
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.where(n > k + 1, (n - 1) / (n - k - 1.0), np.nan) / few)
 
 
 def _root_of_inverse(blocks: BlockMoments, response: int, x: NDArray[np.intp]) -> Array:
@@ -299,18 +331,25 @@ def _root_of_inverse(blocks: BlockMoments, response: int, x: NDArray[np.intp]) -
     return np.asarray(np.linalg.inv(lower).T / math.sqrt(weight))
 
 
-def _inverse_root_times(shares: Array, along: Array) -> Array:
-    """(I - H_g)^(-1/2) v_g of every block, shape (G, k + 1)."""
-    small = np.trace(shares, axis1=1, axis2=2) < SMALL_SHARE
-    found = np.empty_like(along)
-    # Σ c_j H^j with c_j = c_(j-1) (2j - 1)/(2j); eigenvalues lie below the trace, each term below its power.
-    term, total, factor = along[small], along[small].copy(), 1.0
-    for j in range(1, SERIES + 1):
-        term = (shares[small] @ term[:, :, None])[:, :, 0]
-        factor *= (2.0 * j - 1.0) / (2.0 * j)
-        total += factor * term
-    found[small] = total
-    found[~small] = (_inverse_root(shares[~small]) @ along[~small, :, None])[:, :, 0]
+def _inverse_root_times(leverage: Array, along: Array) -> Array:
+    """(I - H_g)^(-1/2) v_g of every block, shape (k + 1, G), for H of shape (k + 1, k + 1, G)."""
+    trace = np.einsum("iig->g", leverage)
+    small = trace < SMALL_SHARE
+    found = along.copy()
+    if small.any():
+        # Eigenvalues lie below the trace, each term below its power.
+        terms = math.ceil(math.log(NOTHING) / math.log(min(max(trace[small].max(), NOTHING), SMALL_SHARE)))
+        # Blocks of a larger share would make the series diverge; theirs are found below.
+        left = np.where(small, leverage, 0.0) if not small.all() else leverage
+        # Σ c_j H^j with c_j = c_(j-1) (2j - 1)/(2j).
+        term, factor = along, 1.0
+        for j in range(1, terms):
+            term = np.einsum("ijg,jg->ig", left, term)
+            factor *= (2.0 * j - 1.0) / (2.0 * j)
+            found += factor * term
+    if not small.all():
+        roots = _inverse_root(np.moveaxis(leverage[:, :, ~small], 2, 0))
+        found[:, ~small] = (roots @ along.T[~small, :, None])[:, :, 0].T
     return found
 
 

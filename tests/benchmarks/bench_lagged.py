@@ -55,7 +55,7 @@ def sums_over_pairs(columns: Array, code: NDArray[np.intp], side: int) -> list[L
         inside = np.flatnonzero(code == level)
         row, column = np.divmod(inside, side)
         grid = Lattice(row, column, (side, side), 1.0, 1.0, True)
-        found.append(lagged_moments((values[inside] for values in columns), grid))
+        found.append(lagged_moments([values[inside] for values in columns], grid))
     return found
 
 
