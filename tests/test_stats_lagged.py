@@ -1,5 +1,7 @@
 """Sums over pairs by distance: equal to a loop over all pairs, and blind to order, place and padding."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +12,7 @@ from drivers.stats import lagged as lagged_room
 from drivers.stats import near_lags as near_room
 from drivers.stats import pixel_rows as rows_room
 from drivers.stats.correlogram import bin_edges, matern
-from drivers.stats.lagged import lagged_moments, lagged_rows
+from drivers.stats.lagged import begin_lagged, lagged_moments
 from drivers.stats.lattice import Lattice, make_lattice
 from drivers.stats.pixel_rows import pixel_rows
 
@@ -130,8 +132,7 @@ def test_large_grids_are_made_coarser(shape, most):
 @pytest.mark.parametrize("filled", [0.1, 0.5, 0.95])
 @pytest.mark.parametrize("oblong", [False, True])
 def test_near_lags_are_exact_on_the_finest_grid(filled, oblong, monkeypatch):
-    monkeypatch.setattr(near_room, "SPAN", 150)
-    monkeypatch.setattr(near_room, "SMALL", 64 * 8 * (10 if oblong else 6) * 8)
+    monkeypatch.setattr(near_room, "SHARED", 150)
     rng = np.random.default_rng(8)
     row, column = np.nonzero(rng.random((24, 21)) < filled)
     grid = Lattice(row, column, (24, 21), 2.0 if oblong else 1.0, 1.0, True)
@@ -155,7 +156,7 @@ def test_near_lags_are_exact_on_the_finest_grid(filled, oblong, monkeypatch):
 
 @pytest.mark.parametrize("shape", [(1, 3000), (3000, 1), (2, 1500)])
 def test_a_line_longer_than_a_grid(shape, monkeypatch):
-    monkeypatch.setattr(near_room, "SPAN", 200)
+    monkeypatch.setattr(near_room, "SHARED", 200)
     rng = np.random.default_rng(10)
     grid = lattice_of(np.ones(shape, dtype=bool))
     x = np.cumsum(rng.normal(size=(2, 3000)), axis=1)
@@ -191,10 +192,14 @@ def test_strata_pick_their_rows_of_one_table(most, shared):
         row, column = row[order], column[order]
     x = rng.normal(size=(3, len(row))) + 100.0 * (column > 25)
     centre = x.mean(axis=1)
-    rows = pixel_rows(lambda start, stop: x[:, start:stop], len(row), centre)
-    at = np.flatnonzero((column > 25) & (rng.random(len(row)) < 0.8))
+    mine = (column > 25) & (rng.random(len(row)) < 0.8)
+    codes = np.where(mine, rng.integers(0, 2, len(row)) * 2, 1).astype(np.int32)
+    table = Lattice(row, column, (40, 50), 1.0, 1.0, True)
+    pixels = pixel_rows(lambda start, stop: x[:, start:stop], table, centre, codes)
+    at = np.flatnonzero(mine)
     grid = Lattice(row[at], column[at], (40, 50), 1.0, 1.0, True)
-    found = lagged_rows(rows, at, grid, centre, most_cells=most)
+    with ThreadPoolExecutor(2) as pool:
+        found = begin_lagged(pixels, np.array([True, False, True]), pool, most)()
     alone = lagged_moments(x[:, at], grid, most_cells=most)
     np.testing.assert_allclose(found.distance, alone.distance)
     np.testing.assert_allclose(found.centre, alone.centre)
@@ -203,7 +208,7 @@ def test_strata_pick_their_rows_of_one_table(most, shared):
 
 
 def test_the_number_of_threads_changes_no_bit(monkeypatch):
-    monkeypatch.setattr(near_room, "SPAN", 500)
+    monkeypatch.setattr(near_room, "SHARED", 500)
     monkeypatch.setattr(rows_room, "PART", 700)
     rng = np.random.default_rng(13)
     grid = lattice_of(rng.random((120, 90)) < 0.6)
@@ -231,9 +236,6 @@ def test_messages():
         lagged_moments(np.zeros((1, 3)), grid)
     with pytest.raises(ValueError, match=r"^most_cells must be at least 1, not 0$"):
         lagged_moments(np.zeros((1, 4)), grid, most_cells=0)
-    rows = pixel_rows(lambda start, stop: np.zeros((1, stop - start)), 4, np.zeros(1))
-    with pytest.raises(ValueError, match=r"^rows \(3,\) must be \(n,\) with a place on the lattice for each"):
-        lagged_rows(rows, np.arange(3), grid, np.zeros(1))
     back = Lattice(grid.row[::-1], grid.column[::-1], grid.shape, 1.0, 1.0, True)
     with pytest.raises(ValueError, match=r"^pixels must follow each other as their cells do$"):
-        lagged_rows(rows, np.arange(4), back, np.zeros(1))
+        pixel_rows(lambda start, stop: np.zeros((1, stop - start)), back, np.zeros(1))

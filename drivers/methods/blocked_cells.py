@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 
 import numpy as np
@@ -13,14 +14,17 @@ from drivers.methods.design import Design
 from drivers.methods.positions import positions_of
 from drivers.methods.vicinity import Blocks, Equation, Space, Vicinity, make_space, widest_reach
 from drivers.stats.block_moments import cross_blocks, gather_blocks
-from drivers.stats.cell_sums import Rows
 from drivers.stats.effective import Dependence
-from drivers.stats.lagged import lagged_rows
+from drivers.stats.lagged import LaggedMoments, begin_lagged
+from drivers.stats.lattice import WORKERS
 from drivers.stats.moments import Moments
-from drivers.stats.pixel_rows import pixel_rows
+from drivers.stats.pixel_rows import PixelRows, pixel_rows
 from drivers.table import Partition, Stratum
 
 Array = NDArray[np.float64]
+
+AHEAD = 2
+"""Strata whose pairs are summed while another is fitted: as many as threads have time for."""
 
 
 class BlockedCells:
@@ -48,6 +52,7 @@ class BlockedCells:
             self._cut = cut
         self._moments = design.moments(codes, count, extremes=extremes)
         self._dependence: dict[str, Dependence] = {}
+        self._begun: dict[str, Callable[[], LaggedMoments]] = {}
 
     def blocks(
         self,
@@ -89,28 +94,45 @@ class BlockedCells:
         return Vicinity(self.dependence(stratum), found, blocks)
 
     def dependence(self, stratum: Stratum) -> Dependence:
-        """Lagged products of the columns of a stratum; that of the stratum asked for last is kept."""
+        """Lagged products of the columns of a stratum; that of the stratum asked for last is kept.
+
+        Those of the next strata are begun: threads sum their pairs while one is fitted.
+        """
         assert self.space is not None
         if stratum.label not in self._dependence:
-            places = np.flatnonzero(self._partition.rows_of(stratum)[self._rows])
-            made = Dependence(lagged_rows(self._pixels, places, self.space.of(places), self._centre))
-            self._dependence = {stratum.label: made}
+            found = self._begin(stratum)
+            strata = self._partition.strata
+            after = next((i for i, s in enumerate(strata, start=1) if s.label == stratum.label), len(strata))
+            for following in strata[after : after + AHEAD]:
+                self._begun[following.label] = self._begin(following)
+            self._dependence = {stratum.label: Dependence(found())}
+            self._begun.pop(stratum.label, None)
         return self._dependence[stratum.label]
 
+    def _begin(self, stratum: Stratum) -> Callable[[], LaggedMoments]:
+        if stratum.label in self._begun:
+            return self._begun[stratum.label]
+        inside = np.zeros(self._partition.cells, dtype=np.bool_)
+        inside[list(stratum.cells)] = True
+        return begin_lagged(self._pixels, inside, self._pool)
+
     @cached_property
-    def _centre(self) -> Array:
-        """Means of the columns over the cells where they are finite, shape (p,)."""
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(WORKERS)
+
+    @cached_property
+    def _pixels(self) -> PixelRows:
+        """The columns of all complete pixels, about their means where these are finite."""
+        assert self.space is not None
+        rows = self._rows
         known = np.isfinite(self._moments.mean) & (self._moments.weight > 0)[:, None]
         weight = np.where(known, self._moments.weight[:, None], 0.0)
         total = (weight * np.where(known, self._moments.mean, 0.0)).sum(axis=0)
-        return np.asarray(total / np.maximum(weight.sum(axis=0), 1.0))
-
-    @cached_property
-    def _pixels(self) -> Rows:
-        """The columns of all complete pixels about `_centre`; strata pick theirs."""
-        rows = self._rows
         return pixel_rows(
-            lambda start, stop: self._design.columns_at(rows[start:stop]), len(rows), self._centre
+            lambda start, stop: self._design.columns_at(rows[start:stop]),
+            self.space.lattice,
+            total / np.maximum(weight.sum(axis=0), 1.0),
+            self._partition.codes[rows],
         )
 
     def _members(self, stratum: Stratum) -> list[int]:

@@ -69,13 +69,6 @@ class Space:
     side: float
     given: bool
 
-    def of(self, places: Rows) -> Lattice:
-        """The lattice of some pixels, cut to what they cover; `places` counts the pixels here."""
-        row, column = self.lattice.row[places], self.lattice.column[places]
-        row, column = row - row.min(), column - column.min()
-        shape = (int(row.max()) + 1, int(column.max()) + 1)
-        return replace(self.lattice, row=row, column=column, shape=shape)
-
     def blocks(self, reach: float, draws: int, rng: np.random.Generator) -> Blocks:
         """Blocks about as wide as `reach`, made of whole finest blocks; at least `FEWEST_BLOCKS` if possible.
 

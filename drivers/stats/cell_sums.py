@@ -12,29 +12,6 @@ Array = NDArray[np.float64]
 Places = NDArray[np.intp]
 
 
-LANES = 8
-"""Doubles that a processor adds at once: rows of a multiple of it are summed without a rest."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Rows:
-    """Numbers of pixels or of cells, a row each: how many pixels, then the columns' sums about `centre`.
-
-    Attributes
-    ----------
-    values : zeros beyond the numbers, and a row of zeros at the end, shape (N + 1, P), P ≥ `size`
-    size : numbers of a row, 1 + p
-    """
-
-    values: Array
-    size: int
-
-
-def empty_rows(n: int, size: int) -> Rows:
-    """Rows of n times nothing."""
-    return Rows(np.zeros((n + 1, -(-size // LANES) * LANES)), size)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class CellSums:
     """Sums of the columns over the pixels of each occupied cell of a grid.
@@ -59,19 +36,11 @@ class CellSums:
 
     def coarser(self, down: int, right: int) -> CellSums:
         """The same sums over blocks of `down` × `right` cells."""
-        row, column, which = wider_cells(self.row, self.column, down, right)
+        row, column = self.row // down, self.column // right
+        number = row * (int(column.max()) + 1) + column
+        blocks, which = np.unique(number, return_inverse=True)
+        row, column = np.divmod(blocks, int(column.max()) + 1)
         n = len(which)
-        members = sparse.csc_array((np.ones(n), which, np.arange(n + 1)), shape=(len(row), n))
+        members = sparse.csc_array((np.ones(n), which, np.arange(n + 1)), shape=(len(blocks), n))
         sums = np.asarray(members @ self.sums)
         return CellSums(row, column, sums, self.height * down, self.width * right)
-
-
-def wider_cells(row: Places, column: Places, down: int, right: int) -> tuple[Places, Places, Places]:
-    """Row and column of the occupied blocks of `down` × `right` cells, and the block of each cell."""
-    row, column = row // down, column // right
-    width = int(column.max()) + 1
-    number = row * width + column
-    occupied = np.zeros((int(row.max()) + 1) * width, dtype=np.bool_)
-    occupied[number] = True
-    blocks = np.flatnonzero(occupied)
-    return blocks // width, blocks % width, (np.cumsum(occupied) - 1)[number]

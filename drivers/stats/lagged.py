@@ -7,19 +7,20 @@ bin of distance and reads no pixel again.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drivers.stats.blas import one_blas_thread
-from drivers.stats.cell_sums import CellSums, Rows, empty_rows
+from drivers.stats.cell_sums import CellSums
 from drivers.stats.far_lags import far_lags
 from drivers.stats.lattice import WORKERS, Lattice
-from drivers.stats.near_lags import Grid, lag_distance, near_lags, on_wider_cells
-from drivers.stats.pixel_rows import pixel_rows
+from drivers.stats.near_lags import NearSums, begin_near_sums, lag_distance, on_wider_cells
+from drivers.stats.pixel_rows import PixelRows, pixel_rows
 
 Array = NDArray[np.float64]
 Places = NDArray[np.intp]
@@ -146,13 +147,15 @@ def lagged_moments(
 
     See Also
     --------
-    lagged_rows : what it does, from rows that serve several strata
+    begin_lagged : what it does, for several strata of one table
     """
-    n, order = len(lattice), cell_order(lattice.cell)
+    if most_cells < 1:
+        raise ValueError(f"most_cells must be at least 1, not {most_cells}")
+    n = len(lattice)
     if n == 0 or any(values.shape != (n,) for values in columns):
         shapes = sorted({values.shape for values in columns})
         raise ValueError(f"columns {shapes} must be (n,) with a place on the lattice for each of n >= 1")
-    centre = np.array([values.mean() for values in columns])
+    centre, order = np.array([values.mean() for values in columns]), cell_order(lattice.cell)
     if order is not None:
         lattice = replace(lattice, row=lattice.row[order], column=lattice.column[order])
 
@@ -160,26 +163,22 @@ def lagged_moments(
         part = slice(start, stop)
         return [values[part if order is None else order[part]] for values in columns]
 
-    return lagged_rows(pixel_rows(read, n, centre), np.arange(n), lattice, centre, most_cells=most_cells)
+    with ThreadPoolExecutor(WORKERS) as pool:
+        return begin_lagged(pixel_rows(read, lattice, centre), np.ones(1, np.bool_), pool, most_cells)()
 
 
-def lagged_rows(
-    rows: Rows, at: Places, lattice: Lattice, centre: Array, *, most_cells: int = MOST_CELLS
-) -> LaggedMoments:
-    """Cross-products of p columns over all pairs of n pixels, by distance.
+def begin_lagged(
+    pixels: PixelRows, inside: NDArray[np.bool_], pool: ThreadPoolExecutor, most_cells: int = MOST_CELLS
+) -> Callable[[], LaggedMoments]:
+    """Begin the cross-products of p columns over all pairs of n pixels, by distance; a call of what comes back
+    finishes them.
 
     Parameters
     ----------
-    rows : of the n pixels and perhaps of others
-    at : which of these rows the n pixels have, shape (n,)
-    lattice : where the n pixels are, cells in rising order
-    centre : what was taken from the columns of `rows`, shape (p,)
-    most_cells : of a grid that is transformed as it is
-
-    Raises
-    ------
-    ValueError
-        there is no pixel, shapes do not match, or `most_cells` is below 1
+    pixels : of a table
+    inside : of which codes the n pixels are, at least one; shape (codes,)
+    pool : whose threads work from now on, without the interpreter's lock
+    most_cells : of a grid that is transformed as it is, at least 1
 
     Notes
     -----
@@ -195,39 +194,52 @@ def lagged_rows(
     d(H) the distance of the lags h beyond the near ones that have a share in H. The wider grid is
     treated in the same way.
     """
-    if most_cells < 1:
-        raise ValueError(f"most_cells must be at least 1, not {most_cells}")
-    if not len(lattice) or at.shape != lattice.row.shape:
-        raise ValueError(f"rows {at.shape} must be (n,) with a place on the lattice for each of n >= 1")
-    with one_blas_thread(), ThreadPoolExecutor(WORKERS) as pool:
-        grid, itself = _sums_per_cell(rows, at, lattice)
-        distance: list[Array] = []
-        cross: list[Array] = []
-        # Lags whose pairs a finer grid has counted.
-        counted, wider = {} if itself is None else {(0, 0): itself}, False
-        while math.prod(grid.shape) > most_cells:
-            near, coarser = near_lags(grid, pool)
-            if itself is None:
-                itself = near[0, 0]
-                counted = {(0, 0): itself}
-            distance.append(np.array([lag_distance(lag, grid.height, grid.width, wider) for lag in near]))
-            cross.append(np.array([sums - counted.get(lag, 0.0) for lag, sums in near.items()]))
-            counted, wider, grid = on_wider_cells(near, grid.square), True, coarser
-        cells = CellSums(grid.row, grid.column, grid.sums(), grid.height, grid.width)
-        if itself is None:
-            itself = cells.sums.T @ cells.sums
-            counted = {(0, 0): itself}
-        far, sums = far_lags(cells, counted, wider, pool)
+    lattice = pixels.lattice
+    if math.prod(lattice.shape) <= most_cells:
+        near: Callable[[], NearSums] = partial(_no_near_sums, pixels, inside)
+    else:
+        near = begin_near_sums(pixels, inside, most_cells, pool)
+    return lambda: _finish(near(), pixels.centre)
+
+
+def _finish(near: NearSums, centre: Array) -> LaggedMoments:
+    grids, itself, cells = near
+    square = cells.height == cells.width
+    if itself is None:
+        itself = grids[0][0, 0] if grids else cells.sums.T @ cells.sums
+    # Lags whose pairs a finer grid has counted.
+    counted = {(0, 0): itself}
+    distance: list[Array] = []
+    cross: list[Array] = []
+    for i, sums in enumerate(grids):
+        times = 0.5 ** (len(grids) - i)
+        height, width = cells.height * times, cells.width * times
+        distance.append(np.array([lag_distance(lag, height, width, i > 0) for lag in sums]))
+        cross.append(np.array([found - counted.get(lag, 0.0) for lag, found in sums.items()]))
+        counted = on_wider_cells(sums, square)
+    with one_blas_thread():
+        far, left = far_lags(cells, counted, bool(grids))
     # From `centre` to the pixels' own mean.
     moved = itself[0, 1:] / itself[0, 0]
-    about = np.eye(rows.size)
+    about = np.eye(len(itself))
     about[1:, 0] = -moved
     return LaggedMoments(
         np.concatenate([[0.0], *distance, far]),
-        about @ np.concatenate([itself[None], *cross, sums]) @ about.T,
+        about @ np.concatenate([itself[None], *cross, left]) @ about.T,
         centre + moved,
         replace(cells, sums=cells.sums @ about.T),
     )
+
+
+def _no_near_sums(pixels: PixelRows, inside: NDArray[np.bool_]) -> NearSums:
+    """The sums per cell of a grid that is small enough as it is."""
+    at, lattice = np.flatnonzero(inside[pixels.codes]), pixels.lattice
+    own = pixels.values[at, : pixels.size]
+    row, column = lattice.row[at] - lattice.row[at].min(), lattice.column[at] - lattice.column[at].min()
+    first = np.flatnonzero(np.concatenate([[True], (np.diff(row) != 0) | (np.diff(column) != 0)]))
+    sums = own if len(first) == len(at) else np.add.reduceat(own, first, axis=0)
+    cells = CellSums(row[first], column[first], sums, lattice.height, lattice.width)
+    return NearSums([], None if sums is own else own.T @ own, cells)
 
 
 def cell_order(cell: Places) -> Places | None:
@@ -239,22 +251,3 @@ def cell_order(cell: Places) -> Places | None:
     laid[cell] = np.arange(len(cell))
     order = laid[laid >= 0]
     return order if len(order) == len(cell) else np.argsort(cell, kind="stable")
-
-
-def _sums_per_cell(rows: Rows, at: Places, lattice: Lattice) -> tuple[Grid, Array | None]:
-    """The occupied cells, and the products of single pixels.
-
-    The last is None where no two pixels share a cell: then it is that of the cells with themselves.
-    """
-    cell = lattice.cell
-    if np.any(cell[1:] < cell[:-1]):
-        raise ValueError("pixels must follow each other as their cells do")
-    first = np.flatnonzero(np.concatenate([[True], cell[1:] != cell[:-1]]))
-    row, column = lattice.row[first], lattice.column[first]
-    if len(first) == len(cell):
-        return Grid(row, column, lattice.height, lattice.width, rows, at), None
-    own = rows.values[at, : rows.size]
-    sums = empty_rows(len(first), rows.size)
-    sums.values[:-1, : rows.size] = np.add.reduceat(own, first, axis=0)
-    grid = Grid(row, column, lattice.height, lattice.width, sums, np.arange(len(first)))
-    return grid, own.T @ own

@@ -5,16 +5,18 @@ What is within `NEAR` cells is summed exactly on each grid; what is farther, on 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers.stats.cell_sums import LANES, Rows, empty_rows
+from drivers.stats.blas import one_blas_thread
+from drivers.stats.cell_sums import CellSums
+from drivers.stats.pixel_rows import PixelRows
 
 Array = NDArray[np.float64]
-Places = NDArray[np.intp]
 
 Lag = tuple[int, int]
 """Cells down and cells right, neither negative: a lag and all that lie at the same distance for the same
@@ -24,97 +26,71 @@ NEAR = 3
 """Lags of up to three cells are summed on each grid before it is made coarser. Each coarsening then moves
 Σ ρ(d) S(d) by up to 3 % of itself (15 correlograms, 5 columns, 2 masks), with two cells by up to 5 %."""
 
-SPAN = 8192
-"""Cells of a task: 1 MB for 15 columns. What a task adds depends on no other, and tasks are added in order,
-so the number of threads changes no bit."""
-
-SMALL = 1_000_000
-"""Multiplications of a product of matrices that OpenBLAS makes without copying them first: twice as fast."""
+SHARED = 250_000
+"""Strata of more pixels are summed in two parts, which two threads can take. Parts are added in order, so the
+number of threads changes no bit."""
 
 
-class Grid(NamedTuple):
-    """Occupied cells in row order.
+class NearSums(NamedTuple):
+    """Sums over pairs of near cells on grids of ever wider cells.
 
-    row, column : of the cells, shape (u,)
-    height, width : of a cell
-    rows : numbers per cell
-    at : which of these rows each cell has, shape (u,)
+    grids : for each grid the cross-products of the cells' numbers by lag, (0, 0) first
+    single : products of single pixels, None where no two share a cell
+    cells : of the last grid
     """
 
-    row: Places
-    column: Places
-    height: float
-    width: float
-    rows: Rows
-    at: Places
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns of the grid."""
-        return int(self.row[-1]) + 1, int(self.column.max()) + 1
-
-    @property
-    def square(self) -> bool:
-        """Whether cells are as wide as high."""
-        return self.height == self.width
-
-    def sums(self) -> Array:
-        """The numbers of all cells, shape (u, size)."""
-        return np.ascontiguousarray(self.rows.values[self.at, : self.rows.size])
+    grids: list[dict[Lag, Array]]
+    single: Array | None
+    cells: CellSums
 
 
-class NearLags(NamedTuple):
-    """Cross-products of the cells' numbers by lag, (0, 0) first; and the cells twice as wide."""
+def begin_near_sums(
+    pixels: PixelRows, inside: NDArray[np.bool_], most_cells: int, pool: ThreadPoolExecutor
+) -> Callable[[], NearSums]:
+    """Have threads sum pairs of near cells, on grids that become coarser until one has `most_cells`.
 
-    sums: dict[Lag, Array]
-    wider: Grid
-
-
-def near_lags(grid: Grid, pool: ThreadPoolExecutor) -> NearLags:
-    """Cross-products of the cells' numbers by lag, all lags of a ring together; and the cells twice as wide.
-
-    A cell's neighbours of one ring are added up before they are multiplied with it.
+    A cell's neighbours of one ring are added up before they are multiplied with it. What comes back waits for
+    the threads.
     """
     # Imported only for grids that need it: numba takes a third of a second to load.
-    from drivers.stats.neighbour_sums import lay_out, near_products, wider_sums
+    from drivers.stats.neighbour_sums import near_sums
 
-    rings = _rings(grid.square)
+    lattice, size = pixels.lattice, pixels.size
+    square = lattice.height == lattice.width
+    rings = rings_of(square)
     lags = np.array([lag for members in rings.values() for lag in members])
     ends = np.cumsum([len(members) for members in rings.values()])
-    height, width = grid.shape
-    # Empty columns beyond the last one, so that no lag runs into the next row.
-    stride, wide = width + NEAR, (width + 1) // 2
-    steps = np.asarray(lags @ [stride, 1], dtype=np.intp)
-    values, size = grid.rows.values, grid.rows.size
-    padded = values.shape[1]
-    batch = max(SMALL // (padded * len(rings) * padded), LANES)
-    place = np.full((height + NEAR) * stride, len(values) - 1, dtype=np.int32)
-    occupied = np.zeros((height + 1) // 2 * wide, dtype=np.uint8)
+    parts = 2 if pixels.counts[inside].sum() > SHARED else 1
 
-    def lay(start: int) -> None:
-        part = slice(start, start + SPAN)
-        lay_out(grid.row[part], grid.column[part], grid.at[part], stride, wide, place, occupied)
+    def task(part: int) -> tuple[Array, Array, Array, NDArray[np.intp], NDArray[np.intp]]:
+        with one_blas_thread():
+            return near_sums(
+                pixels.values,
+                lattice.row,
+                lattice.column,
+                pixels.codes,
+                inside,
+                most_cells,
+                NEAR,
+                lags,
+                ends,
+                part,
+                parts,
+            )
 
-    def task(start: int) -> tuple[Array, int, Array]:
-        part = slice(start, start + SPAN)
-        row, column, at = grid.row[part], grid.column[part], grid.at[part]
-        products = near_products(values, row, column, stride, place, steps, ends, batch)
-        return products, *wider_sums(values, row, column, at, wide, number)
+    begun = [pool.submit(task, part) for part in range(parts)]
 
-    spans = range(0, len(grid.at), SPAN)
-    for _ in pool.map(lay, spans):
-        pass
-    blocks = np.flatnonzero(occupied)
-    number = np.cumsum(occupied, dtype=np.int32) - 1
-    total, wider = np.zeros((padded, (1 + len(rings)) * padded)), empty_rows(len(blocks), size)
-    for products, low, sums in pool.map(task, spans):
-        total += products
-        wider.values[low : low + len(sums)] += sums
-    itself, *half = (part[:size, :size] for part in np.split(total, 1 + len(rings), axis=1))
-    both = {ring: one + one.T for ring, one in zip(rings, half, strict=True)}
-    row, column = np.divmod(blocks, wide)
-    coarser = Grid(row, column, 2.0 * grid.height, 2.0 * grid.width, wider, np.arange(len(blocks)))
-    return NearLags({(0, 0): itself} | both, coarser)
+    def finish() -> NearSums:
+        (first, single, sums, row, column), *others = (each.result() for each in begun)
+        grids = []
+        for total in first + sum(other[0] for other in others):
+            itself, *half = (p[:size, :size] for p in np.split(total, 1 + len(rings), axis=1))
+            grids.append({(0, 0): itself} | {r: one + one.T for r, one in zip(rings, half, strict=True)})
+        times = 2.0 ** len(grids)
+        cells = CellSums(row, column, sums[:, :size], lattice.height * times, lattice.width * times)
+        return NearSums(grids, single[:size, :size] if single.size else None, cells)
+
+    return finish
 
 
 def on_wider_cells(near: dict[Lag, Array], square: bool) -> dict[Lag, Array]:
@@ -157,7 +133,7 @@ def lag_distance(lag: Lag, height: float, width: float, wider: bool) -> float:
     return float(-unit * np.log((left * np.exp(-apart / unit)).sum() / left.sum()))
 
 
-def _rings(square: bool) -> dict[Lag, list[tuple[int, int]]]:
+def rings_of(square: bool) -> dict[Lag, list[tuple[int, int]]]:
     """Lags within `NEAR` cells, one of each two opposite ones, by distance."""
     rings: dict[Lag, list[tuple[int, int]]] = {}
     for down in range(NEAR + 1):

@@ -1,9 +1,9 @@
 """Loops over grid cells and their neighbours, compiled.
 
 Arrays cannot say "the sum of those neighbours that there are" without a list of all pairs, which takes ten
-times as long as the sums. Numba compiles these few lines when a grid is first too large to be transformed as
-it is (`lagged.MOST_CELLS`), in about two seconds, and keeps what it made beside the package or, where that
-cannot be written, in the user's cache. None of them holds the interpreter's lock.
+times as long as the sums. Numba compiles these loops when a grid is first too large to be transformed as it
+is (`lagged.MOST_CELLS`), in some seconds, and keeps what it made beside the package or, where that cannot be
+written, in the user's cache. None of them holds the interpreter's lock.
 """
 
 from __future__ import annotations
@@ -17,11 +17,18 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Places = NDArray[np.intp]
+Codes = NDArray[np.int32]
 
 _Loop = TypeVar("_Loop", bound=Callable[..., object])
 
 _U = np.uintp
 """Numba looks whether a signed index counts from the end; an unsigned one it trusts."""
+
+SMALL = 1_000_000
+"""Multiplications of a product of matrices that OpenBLAS makes without copying them first: twice as fast."""
+
+MOST_LEVELS = 40
+"""Times that cells are made twice as wide: more than any grid of 2⁶³ cells needs."""
 
 
 def _compiled(loop: _Loop) -> _Loop:
@@ -32,27 +39,50 @@ def _compiled(loop: _Loop) -> _Loop:
 
 
 @_compiled
-def lay_out(
-    row: Places,
-    column: Places,
-    at: Places,
-    stride: int,
-    wide: int,
-    place: NDArray[np.int32],
-    occupied: NDArray[np.uint8],
-) -> None:
-    """Write where cells are on the grid, and which cells twice as wide they occupy.
+def pick(
+    row: Places, column: Places, codes: Codes, inside: NDArray[np.bool_]
+) -> tuple[Places, Places, Places]:
+    """Which of n pixels are inside, and their rows and columns counted from the first of each, shape (m,)."""
+    m = 0
+    for i in range(len(codes)):
+        m += inside[_U(codes[i])]
+    at, down, right = (np.empty(m, dtype=np.intp), np.empty(m, dtype=np.intp), np.empty(m, dtype=np.intp))
+    j = 0
+    for i in range(len(codes)):
+        if inside[_U(codes[i])]:
+            at[j], down[j], right[j] = i, row[i], column[i]
+            j += 1
+    down -= down.min()
+    right -= right.min()
+    return at, down, right
 
-    Parameters
-    ----------
-    row, column, at : of the m cells, shape (m,)
-    stride, wide : columns of the grid and of that of wider cells
-    place : written to: for the number of each of the cells `at`
-    occupied : written to: 1 for each wider cell
-    """
-    for i in range(len(at)):
-        place[_U(row[i] * stride + column[i])] = at[i]
-        occupied[_U((row[i] >> 1) * wide + (column[i] >> 1))] = 1
+
+@_compiled
+def merge(
+    values: Array, at: Places, row: Places, column: Places, batch: int
+) -> tuple[Array, Places, Places, Array]:
+    """Sums of pixels that share a cell, shape (cells + 1, P), the cells' rows and columns, and the products of
+    single pixels, shape (P, P). Pixels of one cell follow each other."""
+    width, cells = values.shape[1], 1
+    for i in range(1, len(at)):
+        cells += row[i] != row[i - 1] or column[i] != column[i - 1]
+    sums = np.zeros((cells + 1, width))
+    down, right = np.empty(cells, dtype=np.intp), np.empty(cells, dtype=np.intp)
+    own, itself, total = np.empty((batch, width)), np.empty((width, width)), np.zeros((width, width))
+    cell = -1
+    for start in range(0, len(at), batch):
+        stop = min(start + batch, len(at))
+        for i in range(start, stop):
+            if i == 0 or row[i] != row[i - 1] or column[i] != column[i - 1]:
+                cell += 1
+                down[cell], right[cell] = row[i], column[i]
+            for j in range(width):
+                own[i - start, j] = values[at[i], j]
+                sums[cell, j] += values[at[i], j]
+        some = own[: stop - start]
+        np.dot(some.T, some, itself)
+        total += itself
+    return sums, down, right, total
 
 
 @_compiled
@@ -61,8 +91,8 @@ def near_products(
     row: Places,
     column: Places,
     stride: int,
-    place: NDArray[np.int32],
-    steps: Places,
+    place: Codes,
+    lags: Places,
     ends: Places,
     batch: int,
 ) -> Array:
@@ -72,9 +102,9 @@ def near_products(
     ----------
     values : a row of numbers per cell; the last row is zeros, shape (N + 1, P)
     row, column : of the m cells, shape (m,)
-    stride : columns of the grid
+    stride : columns of the grid, so many that no lag leads from one row into the next
     place : for each number on the grid its row in `values`, N where there is none
-    steps : how far on the grid each lag leads, ring by ring, shape (lags,)
+    lags : cells down and right, ring by ring, shape (lags, 2)
     ends : where each ring's lags end, shape (rings,)
     batch : cells whose neighbours are summed before they are multiplied
 
@@ -86,6 +116,7 @@ def near_products(
     own, around = np.empty((batch, width)), np.empty((batch, beside))
     itself, near = np.empty((width, width)), np.empty((width, beside))
     total, cell = np.zeros((width, width + beside)), np.empty(batch, dtype=np.intp)
+    steps = lags[:, 0] * stride + lags[:, 1]
     for start in range(0, len(row), batch):
         stop = min(start + batch, len(row))
         some, sums = own[: stop - start], around[: stop - start]
@@ -104,13 +135,7 @@ def near_products(
 
 @_compiled
 def _sums_around(
-    numbers: Array,
-    width: int,
-    cell: Places,
-    place: NDArray[np.int32],
-    steps: Places,
-    ends: Places,
-    out: Array,
+    numbers: Array, width: int, cell: Places, place: Codes, steps: Places, ends: Places, out: Array
 ) -> None:
     """Write for each cell the sums of its neighbours, ring by ring: m × rings × `width` numbers."""
     to = _U(0)
@@ -143,29 +168,77 @@ def _sums_around(
 
 
 @_compiled
-def wider_sums(
-    values: Array, row: Places, column: Places, at: Places, wide: int, number: NDArray[np.int32]
-) -> tuple[int, Array]:
-    """Sums of cells' numbers over the cells twice as wide that they lie in.
+def widen(values: Array, at: Places, row: Places, column: Places) -> tuple[Array, Places, Places]:
+    """Sums over cells twice as wide and high, a row of zeros last, and the occupied ones' rows and columns."""
+    wide = (column.max() >> 1) + 1
+    number = np.zeros(((row[-1] >> 1) + 1) * wide, dtype=np.int32)
+    for i in range(len(at)):
+        number[_U((row[i] >> 1) * wide + (column[i] >> 1))] = 1
+    occupied = number.sum()
+    down, right = np.empty(occupied, dtype=np.intp), np.empty(occupied, dtype=np.intp)
+    j = 0
+    for i in range(len(number)):
+        if number[i]:
+            down[j], right[j], number[i] = i // wide, i % wide, j
+            j += 1
+    sums = np.zeros((occupied + 1, values.shape[1]))
+    for i in range(len(at)):
+        to, own = _U(number[_U((row[i] >> 1) * wide + (column[i] >> 1))]), _U(at[i])
+        for j in range(_U(values.shape[1])):
+            sums[to, j] += values[own, j]
+    return sums, down, right
+
+
+@_compiled
+def near_sums(
+    values: Array,
+    row: Places,
+    column: Places,
+    codes: Codes,
+    inside: NDArray[np.bool_],
+    most_cells: int,
+    reach: int,
+    lags: Places,
+    ends: Places,
+    part: int,
+    parts: int,
+) -> tuple[Array, Array, Array, Places, Places]:
+    """Products of near cells on grids that become coarser until one has no more than `most_cells`.
 
     Parameters
     ----------
-    values : a row of numbers per cell, shape (N, P)
-    row, column, at : of the m cells, shape (m,)
-    wide : columns of the grid of wider cells
-    number : for each of these which of the occupied ones it is
+    values : a row of numbers per pixel, in order of cells; the last row is zeros, shape (n + 1, P)
+    row, column, codes : of the pixels, shape (n,)
+    inside : which codes take part
+    reach : the farthest of the lags, in cells
+    lags, ends : as `near_products` has them
+    part, parts : sum the products of this part of each grid's cells only
 
     Returns
     -------
-    the first of the occupied wider cells that is summed, and the sums from there on, shape (some, P)
+    the products of each grid, shape (grids, P, (1 + rings) × P); those of single pixels, shape (P, P), or
+    (0, 0) where no two share a cell; and the last grid's sums, shape (cells, P), rows and columns
     """
-    group = np.empty(len(at), dtype=np.intp)
+    width = values.shape[1]
+    batch = max(SMALL // (width * width * len(ends)), 8)
+    at, row, column = pick(row, column, codes, inside)
+    single = np.zeros((0, 0))
+    if np.any((row[1:] == row[:-1]) & (column[1:] == column[:-1])):
+        values, row, column, single = merge(values, at, row, column, batch)
+        at = np.arange(len(row))
+    products, level = np.zeros((MOST_LEVELS, width, (1 + len(ends)) * width)), 0
+    while (row[-1] + 1) * (column.max() + 1) > most_cells:
+        # Empty columns beyond the last one, so that no lag runs into the next row.
+        stride = column.max() + 1 + reach
+        place = np.full((row[-1] + 1 + reach) * stride, len(values) - 1, dtype=np.int32)
+        for i in range(len(at)):
+            place[_U(row[i] * stride + column[i])] = at[i]
+        mine = slice(len(at) * part // parts, len(at) * (part + 1) // parts)
+        products[level] = near_products(values, row[mine], column[mine], stride, place, lags, ends, batch)
+        values, row, column = widen(values, at, row, column)
+        at = np.arange(len(row))
+        level += 1
+    last = np.empty((len(at), width))
     for i in range(len(at)):
-        group[i] = number[_U((row[i] >> 1) * wide + (column[i] >> 1))]
-    low = group.min()
-    sums = np.zeros((group.max() + 1 - low, values.shape[1]))
-    for i in range(len(at)):
-        to, own = _U(group[i] - low), _U(at[i])
-        for j in range(_U(values.shape[1])):
-            sums[to, j] += values[own, j]
-    return low, sums
+        last[i] = values[at[i]]
+    return products[:level].copy(), single, last, row, column
