@@ -26,6 +26,8 @@ EDGE = 1e-6
 """Share of a side below a line between two blocks that belongs to the upper one, so that float noise does not
 scatter a column of pixels over both."""
 
+DENSE = 65_536
+"""A grid of so many blocks, or of as many as there are pixels, may stand in memory."""
 
 STEP = 0.02
 """Least relative change of the side while it is sought: 4 % of the number of blocks."""
@@ -117,9 +119,16 @@ def block_grid(easting: Array, northing: Array, side: float, *, geographic: bool
         raise ValueError(f"the side of a block must be positive, not {side:g}")
     x, y = flat_coordinates(easting, northing, geographic=geographic)
     column, row = (np.floor((v - v.min()) / side + EDGE).astype(np.int64) for v in (x, y))
-    width = column.max() + 1
-    keys, codes = np.unique(row * width + column, return_inverse=True)
-    return BlockGrid(codes.astype(np.int64), keys // width, keys % width)
+    width = int(column.max()) + 1
+    key = row * width + column
+    if (int(row.max()) + 1) * width > max(len(key), DENSE):
+        keys, codes = np.unique(key, return_inverse=True)
+    else:
+        # To mark the blocks that there are is ten times as fast as to sort the pixels by block.
+        there = np.zeros((int(row.max()) + 1) * width, dtype=np.int64)
+        there[key] = 1
+        keys, codes = np.flatnonzero(there), (np.cumsum(there) - 1)[key]
+    return BlockGrid(codes.astype(np.int64, copy=False), keys // width, keys % width)
 
 
 def square_blocks(

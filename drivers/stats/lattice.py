@@ -186,11 +186,12 @@ def close_gaps(values: Array, step: float) -> Array:
     >>> close_gaps(np.array([0.0, 1.0, 2.0, 1e6]), 1.0).tolist()
     [0.0, 1.0, 2.0, 102.0]
     """
-    lines, inverse = np.unique(np.rint((values - values.min()) / step), return_inverse=True)
+    line = np.rint((values - values.min()) / step)
+    lines = np.unique(line)
     excess = np.maximum(np.diff(lines) - max(len(lines) + 1, SHORT_GAP), 0.0) * step
     if not excess.any():
         return values
-    return np.asarray(values - np.concatenate([[0.0], np.cumsum(excess)])[inverse])
+    return np.asarray(values - np.concatenate([[0.0], np.cumsum(excess)])[np.searchsorted(lines, line)])
 
 
 def place(values: Array, step: float, times: int, exact: bool) -> NDArray[np.intp]:
@@ -198,7 +199,8 @@ def place(values: Array, step: float, times: int, exact: bool) -> NDArray[np.int
     lines = (values - values.min()) / step
     # Cells of points off the lines begin at a line, so that a coarser grid has equally many in each.
     lines = np.rint(lines) if exact else np.floor(lines + OFF_GRID)
-    return np.asarray(lines.astype(np.intp) // times, dtype=np.intp)
+    line = lines.astype(np.intp)
+    return line if times == 1 else np.asarray(line // times, dtype=np.intp)
 
 
 def cells(x: Array, y: Array, width: float, height: float) -> float:

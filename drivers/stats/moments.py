@@ -305,27 +305,41 @@ def _chunk(block: Block, cells: int, width: int, extremes: bool) -> _Part:
     dropped, counts = int(counts[0]), counts[1:]
     present = np.flatnonzero(counts)
     kept = len(codes) - dropped
-    sorted_rows = np.empty((width, kept + 72))[:, :kept]
+    # The first row is ones: counts and sums come with the products.
+    sorted_rows = np.empty((1 + width, kept + 72))[:, :kept]
+    sorted_rows[0] = 1.0
     if len(present) > 1 or dropped:
         order = np.argsort(codes, kind="stable")[dropped:]
-        for column, out in zip(columns, sorted_rows, strict=True):
+        for column, out in zip(columns, sorted_rows[1:], strict=True):
             np.take(np.asarray(column, dtype=np.float64), order, out=out, mode="clip")
         weights = None if weights is None else weights[order]
     else:
-        for column, out in zip(columns, sorted_rows, strict=True):
+        for column, out in zip(columns, sorted_rows[1:], strict=True):
             out[:] = column
     k = len(present)
-    mean, cross, weight = np.empty((k, width)), np.empty((k, width, width)), np.empty(k)
-    low, high, residue = (np.full((k, width), np.nan) for _ in range(3))
-    start = 0
-    for i, m in enumerate(counts[present]):
-        part = sorted_rows[:, start : start + m]
-        w = np.ones(m) if weights is None else weights[start : start + m]
-        start += m
-        weight[i] = w.sum()
-        mean[i], cross[i], residue[i] = _centred(part, w, float(weight[i]), weights is not None)
-        if extremes:
-            low[i], high[i] = part.min(axis=1), part.max(axis=1)
+    stops = np.cumsum(counts[present])
+    parts = [sorted_rows[:, stop - m : stop] for m, stop in zip(counts[present], stops, strict=True)]
+    products = np.empty((k, 1 + width, 1 + width))
+    if weights is None:
+        for part, out in zip(parts, products, strict=True):
+            np.matmul(part, part.T, out=out)
+    else:
+        weighted = np.split(weights, stops[:-1])
+        for part, w, out in zip(parts, weighted, products, strict=True):
+            np.matmul(part * w, part.T, out=out)
+    weight, residue = products[:, 0, 0].copy(), np.zeros((k, width))
+    mean = np.where(weight[:, None] != 0, products[:, 0, 1:] / weight[:, None], 0.0)
+    cross = products[:, 1:, 1:]
+    cross -= weight[:, None, None] * mean[:, :, None] * mean[:, None, :]
+    spread = np.diagonal(cross, axis1=1, axis2=2)
+    lossy = ~(weight[:, None] * mean**2 <= CENTRE_FIRST * spread).all(axis=1)
+    for i in np.flatnonzero(lossy).tolist():
+        w = np.ones(len(parts[i][0])) if weights is None else weighted[i]
+        mean[i], cross[i], residue[i] = _centred(parts[i][1:], w, float(weight[i]))
+    low, high = (np.full((k, width), np.nan) for _ in range(2))
+    if extremes:
+        for i, part in enumerate(parts):
+            low[i], high[i] = part[1:].min(axis=1), part[1:].max(axis=1)
     alive = weight > 0
     return _Part(
         present[alive],
@@ -339,17 +353,11 @@ def _chunk(block: Block, cells: int, width: int, extremes: bool) -> _Part:
     )
 
 
-def _centred(part: Array, w: Array, total: float, weighted: bool) -> tuple[Array, Array, Array]:
+def _centred(part: Array, w: Array, total: float) -> tuple[Array, Array, Array]:
     """Means, centred cross-products, and residues of the means, of columns of shape (p, m)."""
     if total == 0:
         return np.zeros(len(part)), np.zeros((len(part), len(part))), np.zeros(len(part))
-    mean = part @ w / total
-    raw = (part * w) @ part.T if weighted else part @ part.T
-    cross = raw - total * (mean[:, None] * mean)
-    if np.all(total * mean**2 <= CENTRE_FIRST * np.diag(cross)):
-        return mean, cross, np.zeros(len(part))
     mean = part[:, 0] + (part - part[:, :1]) @ w / total
     apart = part - mean[:, None]
     left = apart @ w / total
-    raw = (apart * w) @ apart.T if weighted else apart @ apart.T
-    return mean, raw - total * (left[:, None] * left), left
+    return mean, (apart * w) @ apart.T - total * (left[:, None] * left), left
