@@ -171,8 +171,12 @@ class Dependence:
         fitted[0] = True
         return fitted
 
-    def correlation(self, response: int, predictors: Sequence[int]) -> ErrorCorrelation:
+    def correlation(
+        self, response: int, predictors: Sequence[int], sums: _Equation | None = None
+    ) -> ErrorCorrelation:
         """How the errors of a regression are alike over distance; worked out once for each regression.
+
+        `sums` are its own, where they are at hand.
 
         Raises
         ------
@@ -181,9 +185,9 @@ class Dependence:
         """
         key = (response, *predictors)
         if self._origin and max(key) < len(self._origin[0].lagged.centre):
-            return self._origin[0].correlation(response, predictors)
+            return self._origin[0].correlation(response, predictors, sums)
         if key not in self._correlations:
-            equation = _equation(self.lagged, response, predictors, 0)
+            equation = sums or _equation(self.lagged, response, predictors, 0)
             self._correlations[key] = _correlation(self, equation)
         return self._correlations[key]
 
@@ -287,7 +291,7 @@ def effective_n(
     unknown = np.full(len(left), np.nan)
     if equation.exact:
         return EffectiveN(unknown, n, unknown, unknown, unknown)
-    errors = dependence.correlation(response, predictors)
+    errors = dependence.correlation(response, predictors, equation)
     scale = n * residual[0] / (n - k - 1) * left[:, 0]
     by_lags = scale / (left @ errors.correlation * errors.variance)
     by_lags = np.where((by_lags > 0.0) & (by_lags < n), by_lags, n)
@@ -344,6 +348,24 @@ def error_correlation(dependence: Dependence, response: int, predictors: Sequenc
     0.0
     """
     return dependence.correlation(response, predictors)
+
+
+def correlograms(dependence: Dependence, weights: Array) -> list[ErrorCorrelation]:
+    """How combinations of the columns, about their means, are alike over distance.
+
+    `weights` has shape (c, p). For each the numbers of `error_correlation` with no predictor.
+    """
+    lagged = dependence.lagged
+    cross, n = lagged.cross, lagged.n
+    about = np.column_stack([-(weights @ cross[0, 0, 1:]) / n, weights])
+    sums = np.einsum("bcj,cj->cb", about @ cross, about)
+    within = (lagged.pairs / n)[:, None, None]
+    few = len(lagged.cells.row) < 3
+    plain, none = np.array([0], dtype=np.intp), np.zeros((0, len(within)))
+    return [
+        _correlation(dependence, _Equation(plain, residual, within, none, few or not residual[0] > 0.0))
+        for residual in sums
+    ]
 
 
 def others_residuals(lagged: LaggedMoments, response: int, predictors: Sequence[int]) -> tuple[Array, Array]:

@@ -26,7 +26,7 @@ NEAR = 3
 """Lags of up to three cells are summed on each grid before it is made coarser. Each coarsening then moves
 Σ ρ(d) S(d) by up to 3 % of itself (15 correlograms, 5 columns, 2 masks), with two cells by up to 5 %."""
 
-SHARED = 250_000
+SHARED = 750_000
 """Strata of more pixels are summed in two parts, which two threads can take. Parts are added in order, so the
 number of threads changes no bit."""
 

@@ -14,6 +14,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
+from scipy.linalg import lapack
 
 from drivers.stats.blas import one_blas_thread
 from drivers.stats.block_moments import BlockMoments
@@ -138,14 +140,15 @@ def sandwich(
         unknown, none = np.full((g, len(unit)), np.nan), np.full(len(unit), np.nan)
         return Sandwich(columns * unit, columns, unknown, unknown, none, none, blocks.labels, borders)
     none = np.zeros((0, g))
-    # One product with the borders for the slopes of all equations.
-    trust = small_sample(np.concatenate([none, *(part.shares for part in parts)]).T, borders)
+    # A block borders on eight others at most. One product with them for the slopes of all equations.
+    near = None if borders is None else sparse.csr_array(borders)
+    trust = small_sample(np.concatenate([none, *(part.shares for part in parts)]).T, near)
     size = np.repeat([len(part.slopes) for part in parts], [len(part.slopes) for part in parts])
     factor = np.sqrt(_factor(correction, trust, blocks, size, borders))
     influence = factor * np.concatenate([none, *(part.influence for part in parts)]).T
     std_influence = influence + factor * np.concatenate([none, *(part.spread for part in parts)]).T
     df = trust.df if effective_df or borders is not None else np.full(len(unit), float(g - 1))
-    error = influence_errors(influence, borders) * unit
+    error = influence_errors(influence, near) * unit
     return Sandwich(
         columns * unit, columns, influence * unit, std_influence, error, df, blocks.labels, borders
     )
@@ -175,7 +178,7 @@ def border_weights(row: Codes, column: Codes) -> Array:
     return np.asarray(2.0 * near - np.eye(len(row)))
 
 
-def influence_errors(influence: Array, borders: Array | None = None) -> Array:
+def influence_errors(influence: Array, borders: Array | sparse.csr_array | None = None) -> Array:
     """Standard errors of m numbers from what each block adds to them, shape (G, m) to (m,).
 
     With `borders` the sum of products can come out negative; the blocks by themselves then stand.
@@ -224,7 +227,7 @@ class SmallSample:
     df: Array
 
 
-def small_sample(shares: Array, borders: Array | None = None) -> SmallSample:
+def small_sample(shares: Array, borders: Array | sparse.csr_array | None = None) -> SmallSample:
     """Bias and degrees of freedom of a variance from scores of blocks that add up to nil.
 
     Parameters
@@ -325,10 +328,10 @@ def _root_of_inverse(blocks: BlockMoments, response: int, x: NDArray[np.intp]) -
     if blocks.whole.constant[used].any() or not np.isfinite(np.diag(blocks.whole.cross)[used]).all():
         raise np.linalg.LinAlgError("a column does not vary, or is not finite")
     index, weight = np.append(0, x + 1), float(blocks.whole.weight)
-    lower = np.linalg.cholesky(blocks.total[index[:, None], index] / weight)
-    if np.any(np.diag(lower) ** 2 < ALIASED):
+    lower, fault = lapack.dpotrf(blocks.total[index[:, None], index] / weight, lower=1, clean=1)
+    if fault or np.any(np.diag(lower) ** 2 < ALIASED):
         raise np.linalg.LinAlgError("collinear columns")
-    return np.asarray(np.linalg.inv(lower).T / math.sqrt(weight))
+    return np.asarray(lapack.dtrtri(lower, lower=1)[0].T / math.sqrt(weight))
 
 
 def _inverse_root_times(leverage: Array, along: Array) -> Array:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers.stats.effective import Dependence, error_correlation, others_residuals
+from drivers.stats.effective import Dependence, correlograms, error_correlation, others_residuals
 
 Array = NDArray[np.float64]
 
@@ -86,12 +86,12 @@ def standardised_slope_errors(
         own = np.zeros(p)
         own[x[j]] = 1.0 / sd[j]
         combined[1 + 2 * j], combined[2 + 2 * j] = own + combined[0], own - combined[0]
-    wider, pairs = dependence.extend(combined), dependence.lagged.pairs
+    found, pairs = correlograms(dependence, combined), dependence.lagged.pairs
     of_errors = _squares(error_correlation(dependence, response, x).correlation)
-    of_fitted = _squares(error_correlation(wider, p, []).correlation)
+    of_fitted = _squares(found[0].correlation)
     for j in range(k):
-        column = error_correlation(wider, x[j], [])
-        above, below = (error_correlation(wider, p + 1 + 2 * j + i, []) for i in (0, 1))
+        column = error_correlation(dependence, x[j], [])
+        above, below = found[1 + 2 * j], found[2 + 2 * j]
         both = np.nan_to_num(above.correlation * above.variance) - np.nan_to_num(
             below.correlation * below.variance
         )
