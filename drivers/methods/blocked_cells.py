@@ -26,6 +26,9 @@ Array = NDArray[np.float64]
 AHEAD = 2
 """Strata whose pairs are summed while another is fitted: as many as threads have time for."""
 
+PROBES = 1000
+"""Pixels whose mean the columns are counted from: any number near it will do."""
+
 
 class BlockedCells:
     """Moments of a design in every cell of a partition and, where pixels have a place, in every block.
@@ -50,9 +53,9 @@ class BlockedCells:
             cut = cross_blocks(partition.codes, finest)
             codes, count = cut.codes, len(cut.cell)
             self._cut = cut
-        self._moments = design.moments(codes, count, extremes=extremes)
         self._dependence: dict[str, Dependence] = {}
         self._begun: dict[str, Callable[[], LaggedMoments]] = {}
+        self._moments = design.moments(codes, count, extremes=extremes)
 
     def blocks(
         self,
@@ -122,16 +125,16 @@ class BlockedCells:
 
     @cached_property
     def _pixels(self) -> PixelRows:
-        """The columns of all complete pixels, about their means where these are finite."""
+        """The columns of all complete pixels, about their means as far as a sample tells them."""
         assert self.space is not None
         rows = self._rows
-        known = np.isfinite(self._moments.mean) & (self._moments.weight > 0)[:, None]
-        weight = np.where(known, self._moments.weight[:, None], 0.0)
-        total = (weight * np.where(known, self._moments.mean, 0.0)).sum(axis=0)
+        sample = self._design.columns_at(rows[:: max(len(rows) // PROBES, 1)])
+        with np.errstate(all="ignore"):
+            centre = np.nan_to_num([values.mean() for values in sample], posinf=0.0, neginf=0.0)
         return pixel_rows(
             lambda start, stop: self._design.columns_at(rows[start:stop]),
             self.space.lattice,
-            total / np.maximum(weight.sum(axis=0), 1.0),
+            centre,
             self._partition.codes[rows],
         )
 
