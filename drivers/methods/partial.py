@@ -35,10 +35,11 @@ def partial_numbers(
     near, unknown = sample.vicinity, np.full(len(r), np.nan)
     n_effective, free, log_p_block, own = unknown, unknown, unknown, np.zeros((2, len(r)))
     if near is not None:
-        counted = [near.effective(*test, first=1) for test in tests]
+        regressions = [(response, tuple(predictors)) for response, predictors in tests]
+        counted = near.effectives(regressions, first=1)
         n_effective = np.array([c.n_effective[0] for c in counted])
         free = np.array([c.df[0] - taken for c in counted])
-        found = near.sandwiches([(response, tuple(predictors)) for response, predictors in tests])
+        found = near.sandwiches(regressions, first=1)
         own = np.array([(s.coefficients[0] / s.std_error[0], s.df[0]) for s in found]).reshape(-1, 2).T
         log_p_block = log_p_t_or_nan(own[0], own[1])
     log_p, statistic, used = classical.log_p, classical.statistic, df

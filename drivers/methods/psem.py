@@ -249,6 +249,13 @@ def fitter(model: BoundModel, table: PixelTable, partition: Partition, seed: int
 def fit_graph(sample: Sample, graph: PathGraph, weightings: tuple[Weighting, ...]) -> Fit:
     """Fit all equations, test all claims, and judge the whole."""
     equations = tuple(fit_equation(sample, e) for e in graph.equations)
+    if sample.vicinity is not None:
+        # All at once they cost less.
+        known = [
+            (e.response, e.selection.columns) for e in equations if e.response is not None and not e.by_pixels
+        ]
+        sample.vicinity.effectives(known)
+        sample.vicinity.sandwiches(known)
     claims = run_claims(sample, graph)
     c = fishers_c(claims.log_p)
     own = [e.log_likelihood for e in equations]

@@ -12,12 +12,13 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from drivers.methods.positions import Positions, lattice_of
 from drivers.stats.block_bootstrap import resample_counts
 from drivers.stats.block_moments import BlockMoments
 from drivers.stats.blocks import FEWEST_BLOCKS, MOST_BLOCKS, BlockGrid, block_grid
-from drivers.stats.effective import Dependence, EffectiveN, effective_n, error_correlation
+from drivers.stats.effective import Dependence, EffectiveN, effective_ns, error_correlation
 from drivers.stats.lagged import cell_order
 from drivers.stats.lattice import Lattice
 from drivers.stats.sandwich import Sandwich, border_weights, sandwich
@@ -133,14 +134,14 @@ class Vicinity:
     dependence: Dependence
     moments: BlockMoments
     blocks: Blocks
-    _effective: dict[tuple[int, tuple[int, ...], int], EffectiveN] = field(default_factory=dict, repr=False)
-    _sandwich: dict[Equation, Sandwich] = field(default_factory=dict, repr=False)
+    _effective: dict[tuple[Equation, int | None], EffectiveN] = field(default_factory=dict, repr=False)
+    _sandwich: dict[tuple[Equation, int | None], Sandwich] = field(default_factory=dict, repr=False)
 
     @cached_property
-    def borders(self) -> Array:
-        """Weights between the blocks of the stratum, shape (G, G)."""
+    def borders(self) -> sparse.csr_array:
+        """Weights between the blocks of the stratum, shape (G, G); a block borders on eight others at most."""
         labels = self.moments.labels
-        return self.blocks.borders[np.ix_(labels, labels)]
+        return sparse.csr_array(self.blocks.borders[np.ix_(labels, labels)])
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -151,53 +152,63 @@ class Vicinity:
         """The same with linear combinations of the columns as further columns; `weights` of shape (c, p)."""
         return Vicinity(self.dependence.extend(weights), self.moments.extend(weights), self.blocks)
 
-    def effective(self, response: int, predictors: Sequence[int], *, first: int | None = None) -> EffectiveN:
-        """Independent pixels behind the slopes of a regression; NaN where there is no telling.
+    def effective(self, response: int, predictors: Sequence[int]) -> EffectiveN:
+        """Independent pixels behind the slopes of a regression; NaN where there is no telling."""
+        return self.effectives([(response, tuple(predictors))])[0]
 
-        Parameters
-        ----------
-        first : only those of so many predictors; by default of all
-        """
-        wanted = len(predictors) if first is None else first
-        key = (response, tuple(predictors), wanted)
-        if key not in self._effective:
+    def effectives(self, equations: Sequence[Equation], *, first: int | None = None) -> list[EffectiveN]:
+        """The same of several regressions, which together cost less; of so many predictors, by default all."""
+        new = [key for key in dict.fromkeys(equations) if (key, first) not in self._effective]
+        if new:
             try:
-                found = effective_n(self.dependence, response, predictors, first=wanted)
+                self._add_effectives(new, first)
             except np.linalg.LinAlgError:
-                unknown = np.full(wanted, np.nan)
-                found = EffectiveN(unknown, self.dependence.lagged.n, unknown, unknown, unknown)
-            self._effective[key] = found
-        return self._effective[key]
+                for key in new:
+                    self._add_effective(key, first)
+        return [self._effective[key, first] for key in equations]
+
+    def _add_effectives(self, keys: Sequence[Equation], first: int | None) -> None:
+        found = effective_ns(self.dependence, keys, first=first)
+        self._effective.update(zip([(key, first) for key in keys], found, strict=True))
+
+    def _add_effective(self, key: Equation, first: int | None) -> None:
+        try:
+            self._add_effectives([key], first)
+        except np.linalg.LinAlgError:
+            unknown = np.full(len(key[1][:first]), np.nan)
+            n = self.dependence.lagged.n
+            self._effective[key, first] = EffectiveN(unknown, n, unknown, unknown, unknown)
 
     def sandwich(self, response: int, predictors: Sequence[int]) -> Sandwich:
         """Slopes of a regression with errors over blocks; NaN where there is no telling."""
         return self.sandwiches([(response, tuple(predictors))])[0]
 
-    def sandwiches(self, equations: Sequence[Equation]) -> list[Sandwich]:
-        """The same of several regressions, which together cost less."""
-        new = [key for key in dict.fromkeys(equations) if key not in self._sandwich]
+    def sandwiches(self, equations: Sequence[Equation], *, first: int | None = None) -> list[Sandwich]:
+        """The same of several regressions, which together cost less; of so many predictors, by default all."""
+        new = [key for key in dict.fromkeys(equations) if (key, first) not in self._sandwich]
         if new:
             try:
-                self._add_sandwiches(new)
+                self._add_sandwiches(new, first)
             except np.linalg.LinAlgError:
                 for key in new:
-                    self._add_sandwich(key)
-        return [self._sandwich[key] for key in equations]
+                    self._add_sandwich(key, first)
+        return [self._sandwich[key, first] for key in equations]
 
-    def _add_sandwiches(self, keys: Sequence[Equation]) -> None:
-        found = sandwich(self.moments, keys, correction="CR2", borders=self.borders)
-        first = 0
+    def _add_sandwiches(self, keys: Sequence[Equation], first: int | None) -> None:
+        found = sandwich(self.moments, keys, first=first, correction="CR2", borders=self.borders)
+        at = 0
         for key in keys:
-            self._sandwich[key] = found.part(first, len(key[1]))
-            first += len(key[1])
+            count = len(key[1][:first])
+            self._sandwich[key, first] = found.part(at, count)
+            at += count
 
-    def _add_sandwich(self, key: Equation) -> None:
+    def _add_sandwich(self, key: Equation, first: int | None) -> None:
         try:
-            self._add_sandwiches([key])
+            self._add_sandwiches([key], first)
         except np.linalg.LinAlgError:
-            unknown = np.full(len(key[1]), np.nan)
-            none = np.full((self.moments.n_blocks, len(key[1])), np.nan)
-            self._sandwich[key] = Sandwich(
+            count = len(key[1][:first])
+            unknown, none = np.full(count, np.nan), np.full((self.moments.n_blocks, count), np.nan)
+            self._sandwich[key, first] = Sandwich(
                 unknown, unknown, none, none, unknown, unknown, self.moments.labels
             )
 

@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize
 from scipy.linalg import lapack
 
 from drivers.stats.block_likelihood import BlockLikelihood, block_likelihood
 from drivers.stats.correlogram import SMOOTHNESS, matern
+from drivers.stats.error_correlation import ErrorCorrelation, ErrorSums, fit_correlations
 from drivers.stats.lagged import LaggedMoments
 from drivers.stats.linear import ALIASED
 
@@ -45,12 +45,6 @@ MIXED = 14
 
 REACH = 0.5
 """Autocovariances beyond this share of the largest distance come from few margins and are not fitted."""
-
-ROUNDS = 3
-"""Fits of the mixture, each with the weights that follow from the one before."""
-
-PRACTICAL_CORRELATION = 0.05
-"""Errors that correlate by no more are strangers when a range is asked for (see `correlogram.PRACTICAL`)."""
 
 EXACT = 1e-12
 """Share of the response's variance left below which there is no error to speak of."""
@@ -85,53 +79,6 @@ class EffectiveN:
     def std_error_factor(self) -> Array:
         """What a classical standard error is multiplied with, √(n / n_effective), shape (k,)."""
         return np.sqrt(self.n / self.n_effective)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ErrorCorrelation:
-    """How the correlation of the errors of an equation falls with distance.
-
-    Attributes
-    ----------
-    distance : mean distance of the pairs of each bin, in units of the lattice, shape (bins,); bin 0 holds the
-        pixels with themselves
-    correlation : of the errors at two pixels of each bin, shape (bins,): 1 in bin 0 and not rising with
-        distance; NaN where there is no error, or are too few pixels, to judge by
-    variance : of the errors; NaN as above
-    """
-
-    distance: Array
-    correlation: Array
-    variance: float
-
-    @property
-    def practical_range(self) -> float:
-        """Smallest distance beyond which the correlation stays at or below `PRACTICAL_CORRELATION`.
-
-        Between bins it is interpolated. 0 where no two pixels are correlated by more, the largest distance
-        where all are, NaN where the correlation is unknown.
-
-        Examples
-        --------
-        >>> distance = np.array([0.0, 1.0, 2.0, 4.0])
-        >>> round(ErrorCorrelation(distance, np.array([1.0, 0.35, 0.15, 0.0]), 1.0).practical_range, 6)
-        3.333333
-        >>> ErrorCorrelation(distance, np.array([1.0, 0.04, 0.01, 0.0]), 1.0).practical_range
-        0.0
-        """
-        if np.isnan(self.variance):
-            return np.nan
-        # Bins of a finer and of a coarser grid may overlap; pixels with themselves say nothing of distance.
-        order = 1 + np.argsort(self.distance[1:], kind="stable")
-        d, rho = self.distance[order], self.correlation[order]
-        above = np.flatnonzero(rho > PRACTICAL_CORRELATION)
-        if not len(above):
-            return 0.0
-        i = int(above[-1])
-        if i + 1 == len(d):
-            return float(d[i])
-        share = (rho[i] - PRACTICAL_CORRELATION) / (rho[i] - rho[i + 1])
-        return float(d[i] + share * (d[i + 1] - d[i]))
 
 
 @dataclass(frozen=True)
@@ -171,12 +118,8 @@ class Dependence:
         fitted[0] = True
         return fitted
 
-    def correlation(
-        self, response: int, predictors: Sequence[int], sums: _Equation | None = None
-    ) -> ErrorCorrelation:
+    def correlation(self, response: int, predictors: Sequence[int]) -> ErrorCorrelation:
         """How the errors of a regression are alike over distance; worked out once for each regression.
-
-        `sums` are its own, where they are at hand.
 
         Raises
         ------
@@ -185,11 +128,16 @@ class Dependence:
         """
         key = (response, *predictors)
         if self._origin and max(key) < len(self._origin[0].lagged.centre):
-            return self._origin[0].correlation(response, predictors, sums)
+            return self._origin[0].correlation(response, predictors)
         if key not in self._correlations:
-            equation = sums or _equation(self.lagged, response, predictors, 0)
-            self._correlations[key] = _correlation(self, equation)
+            self.correlations([key], [_equation(self.lagged, response, predictors, 0)])
         return self._correlations[key]
+
+    def correlations(self, keys: Sequence[tuple[int, ...]], equations: Sequence[_Equation]) -> None:
+        """Work out those of several regressions, named by response and predictors; together they cost less."""
+        new = {k: e.sums for k, e in zip(keys, equations, strict=True) if k not in self._correlations}
+        found = fit_correlations(self.lagged, self.mixture, self.fitted, list(new.values()))
+        self._correlations.update(zip(new, found, strict=True))
 
     def blocks(self, most: int) -> BlockLikelihood:
         """Likelihoods by at most so many blocks; the dear part, made when first asked for."""
@@ -206,17 +154,13 @@ class _Equation(NamedTuple):
     """Sums over pairs that an equation's errors and predictors make.
 
     model : rows of the cross-products that its constant and its k predictors have, shape (1 + k,)
-    residual : Σ over the pairs of each bin of the residuals' products, shape (bins,)
-    within : the same for an orthonormal basis of the model, shape (bins, 1 + k, 1 + k)
-    left : the same for what the other predictors leave of each wanted one, shape (wanted, bins)
-    exact : whether there is no error, or are too few places, to speak of
+    sums : of its residuals and its model
+    left : sums by bin of what the other predictors leave of each wanted one, shape (wanted, bins)
     """
 
     model: NDArray[np.intp]
-    residual: Array
-    within: Array
+    sums: ErrorSums
     left: Array
-    exact: bool
 
 
 def effective_n(
@@ -284,34 +228,25 @@ def effective_n(
     ...  for v in (white, walk)]
     [True, False]
     """
-    lagged = dependence.lagged
-    k, n = len(predictors), lagged.n
-    equation = _equation(lagged, response, predictors, k if first is None else first)
-    residual, left = equation.residual, equation.left
-    unknown = np.full(len(left), np.nan)
-    if equation.exact:
-        return EffectiveN(unknown, n, unknown, unknown, unknown)
-    errors = dependence.correlation(response, predictors, equation)
-    scale = n * residual[0] / (n - k - 1) * left[:, 0]
-    by_lags = scale / (left @ errors.correlation * errors.variance)
-    by_lags = np.where((by_lags > 0.0) & (by_lags < n), by_lags, n)
-    by_blocks, share = unknown.copy(), np.zeros(len(left))
-    wanted = np.maximum(BLOCKS_PER_PIXEL * by_lags, 4.0 * (k + 1))
-    level = np.minimum(np.searchsorted(BLOCKS, wanted), len(BLOCKS) - 1)
-    for most, mine in ((most, level == i) for i, most in enumerate(BLOCKS)):
-        if not mine.any() or (n > most and by_lags[mine].min() > 2.0 * most):
-            continue
-        blocks = dependence.blocks(most)
-        found = scale[mine] / blocks.variance(equation.model, response + 1, left[mine])
-        by_blocks[mine] = np.minimum(found, n)
-        share[mine] = np.clip(2.0 - by_lags[mine] / blocks.blocks, 0.0, 1.0) if blocks.blocks < n else 1.0
-    with np.errstate(invalid="ignore"):
-        mixed = np.exp(
-            share * np.log(np.where(share > 0.0, by_blocks, 1.0)) + (1.0 - share) * np.log(by_lags)
-        )
-        found = np.where(share > 0.0, np.minimum(mixed, by_lags), by_lags)
-        df = np.where(found >= max(FEWEST, k + 2.0), found - k - 1.0, np.nan)
-    return EffectiveN(found, n, df, by_lags, by_blocks)
+    return effective_ns(dependence, [(response, predictors)], first=first)[0]
+
+
+def effective_ns(
+    dependence: Dependence, regressions: Sequence[tuple[int, Sequence[int]]], *, first: int | None = None
+) -> list[EffectiveN]:
+    """`effective_n` of several regressions (response, predictors); together they cost less.
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        the predictors of one of them are collinear or constant
+    """
+    equations = [
+        _equation(dependence.lagged, y, x, len(x) if first is None else first) for y, x in regressions
+    ]
+    keys = [(y, *x) for y, x in regressions]
+    dependence.correlations(keys, equations)
+    return [_independent(dependence, key, equation) for key, equation in zip(keys, equations, strict=True)]
 
 
 def error_correlation(dependence: Dependence, response: int, predictors: Sequence[int]) -> ErrorCorrelation:
@@ -358,14 +293,41 @@ def correlograms(dependence: Dependence, weights: Array) -> list[ErrorCorrelatio
     lagged = dependence.lagged
     cross, n = lagged.cross, lagged.n
     about = np.column_stack([-(weights @ cross[0, 0, 1:]) / n, weights])
-    sums = np.einsum("bcj,cj->cb", about @ cross, about)
+    residuals = np.einsum("bcj,cj->cb", about @ cross, about)
     within = (lagged.pairs / n)[:, None, None]
     few = len(lagged.cells.row) < 3
-    plain, none = np.array([0], dtype=np.intp), np.zeros((0, len(within)))
-    return [
-        _correlation(dependence, _Equation(plain, residual, within, none, few or not residual[0] > 0.0))
-        for residual in sums
-    ]
+    sums = [ErrorSums(residual, within, few or not residual[0] > 0.0) for residual in residuals]
+    return fit_correlations(lagged, dependence.mixture, dependence.fitted, sums)
+
+
+def _independent(dependence: Dependence, key: tuple[int, ...], equation: _Equation) -> EffectiveN:
+    """Independent pixels behind the slopes of a regression named by response and predictors."""
+    k, n, response = len(key) - 1, dependence.lagged.n, key[0]
+    residual, left = equation.sums.residual, equation.left
+    unknown = np.full(len(left), np.nan)
+    if equation.sums.exact:
+        return EffectiveN(unknown, n, unknown, unknown, unknown)
+    errors = dependence.correlation(response, key[1:])
+    scale = n * residual[0] / (n - k - 1) * left[:, 0]
+    by_lags = scale / (left @ errors.correlation * errors.variance)
+    by_lags = np.where((by_lags > 0.0) & (by_lags < n), by_lags, n)
+    by_blocks, share = unknown.copy(), np.zeros(len(left))
+    wanted = np.maximum(BLOCKS_PER_PIXEL * by_lags, 4.0 * (k + 1))
+    level = np.minimum(np.searchsorted(BLOCKS, wanted), len(BLOCKS) - 1)
+    for most, mine in ((most, level == i) for i, most in enumerate(BLOCKS)):
+        if not mine.any() or (n > most and by_lags[mine].min() > 2.0 * most):
+            continue
+        blocks = dependence.blocks(most)
+        found = scale[mine] / blocks.variance(equation.model, response + 1, left[mine])
+        by_blocks[mine] = np.minimum(found, n)
+        share[mine] = np.clip(2.0 - by_lags[mine] / blocks.blocks, 0.0, 1.0) if blocks.blocks < n else 1.0
+    with np.errstate(invalid="ignore"):
+        mixed = np.exp(
+            share * np.log(np.where(share > 0.0, by_blocks, 1.0)) + (1.0 - share) * np.log(by_lags)
+        )
+        found = np.where(share > 0.0, np.minimum(mixed, by_lags), by_lags)
+        df = np.where(found >= max(FEWEST, k + 2.0), found - k - 1.0, np.nan)
+    return EffectiveN(found, n, df, by_lags, by_blocks)
 
 
 def others_residuals(lagged: LaggedMoments, response: int, predictors: Sequence[int]) -> tuple[Array, Array]:
@@ -395,7 +357,7 @@ def _equation(lagged: LaggedMoments, response: int, predictors: Sequence[int], w
     within = basis @ inner @ basis.T
     left = np.einsum("bcj,cj->cb", others[:wanted] @ inner, others[:wanted])
     exact = len(lagged.cells.row) < len(index) + 1 or not residual[0] > EXACT * cross[0, -1, -1]
-    return _Equation(model, residual, within, left, exact)
+    return _Equation(model, ErrorSums(residual, within, exact), left)
 
 
 def _projections(gram: Array) -> tuple[Array, Array, Array]:
@@ -413,29 +375,3 @@ def _projections(gram: Array) -> tuple[Array, Array, Array]:
     error = np.append(-precision @ gram[:-1, -1], 1.0)
     # A row of the precision over its diagonal: the residual of that column on all others.
     return error, basis, precision[1:] / np.diag(precision)[1:, None]
-
-
-def _correlation(dependence: Dependence, equation: _Equation) -> ErrorCorrelation:
-    """The mixture of correlograms that the residual's sums by bin are fitted by."""
-    lagged, shapes, used = dependence.lagged, dependence.mixture, dependence.fitted
-    n, pairs, distance = float(lagged.n), lagged.pairs, lagged.distance
-    residual, within = equation.residual, equation.within.reshape(len(pairs), -1)
-    if equation.exact:
-        return ErrorCorrelation(distance, np.full(len(distance), np.nan), np.nan)
-    expected = shapes[:, used] * pairs[used] - (shapes @ within) @ within[used].T
-    lags = pairs[used] / n
-    target, rows = residual[used] / residual[0], expected / n
-    area = 1.0
-    for _ in range(ROUNDS):
-        # Variance of a mean product over m lags, of fields alike over `area` lags (Bartlett 1946), and of
-        # few pairs.
-        noise = area**2 / (area + lags) + 1.0 / lags
-        weight = 1.0 / (lags * np.sqrt(noise))
-        share, _ = optimize.nnls((rows * weight).T, target * weight)
-        if not share.any():
-            share[0] = 1.0
-        rho = share @ shapes / share.sum()
-        area = max(float(pairs @ rho**2) / n, 1.0)
-    # The residual sum of squares is known far better than the sill of any correlogram.
-    variance = residual[0] * share.sum() / (share @ expected[:, 0])
-    return ErrorCorrelation(distance, rho, float(variance))

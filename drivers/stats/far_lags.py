@@ -15,7 +15,7 @@ from drivers.stats.near_lags import NEAR, Lag, lag_distance, ring_of
 
 Array = NDArray[np.float64]
 
-TOGETHER = 256
+TOGETHER = 1024
 """Frequencies whose products are formed at a time: 1 MB for 15 columns."""
 
 
@@ -37,11 +37,14 @@ def far_lags(cells: CellSums, counted: dict[Lag, Array], wider: bool) -> tuple[A
     whole = whole.reshape(size, 4, -1)
     del grid, spectra
     j, k = np.tril_indices(size)
-    found = np.zeros((len(bins.weights), len(j)))
+    found, product = np.zeros((len(bins.weights), len(j))), np.empty((len(j), TOGETHER))
     for start in range(0, whole.shape[2], TOGETHER):
-        some = slice(start, start + TOGETHER)
-        part = np.ascontiguousarray(whole[:, :, some])
-        found += bins.weights[:, some] @ (part[j] * part[k]).sum(axis=1).T
+        part = whole[:, :, start : start + TOGETHER]
+        some = product[:, : part.shape[2]]
+        for first in range(size):
+            mine = slice(first * (first + 1) // 2, (first + 1) * (first + 2) // 2)
+            np.einsum("vf,kvf->kf", part[first], part[: first + 1], out=some[mine])
+        found += bins.weights[:, start : start + TOGETHER] @ some.T
     cross = np.empty((len(found), size, size))
     cross[:, j, k] = cross[:, k, j] = found
     number = np.rint(bins.lags((whole[0] ** 2).sum(axis=0)))

@@ -24,6 +24,9 @@ from drivers.stats.linear import ALIASED
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
+Borders = Array | sparse.csr_array
+"""Weights between blocks, shape (G, G)."""
+
 Correction = Literal["CR0", "CR1", "CR2"]
 """`CR0`: none. `CR1`: times G/(G - 1) · (n - 1)/(n - k), as Stata and statsmodels do. `CR2`: unbiased if
 pixels were independent (Bell & McCaffrey 2002); wider where few blocks decide a coefficient."""
@@ -68,7 +71,7 @@ class Sandwich:
     std_error: Array
     df: Array
     labels: Codes
-    borders: Array | None = None
+    borders: Borders | None = None
 
     def part(self, first: int, count: int) -> Sandwich:
         """Of `count` successive slopes only, those of one equation for example."""
@@ -95,9 +98,10 @@ def sandwich(
     blocks: BlockMoments,
     equations: Sequence[tuple[int, Sequence[int]]],
     *,
+    first: int | None = None,
     correction: Correction = "CR1",
     effective_df: bool = False,
-    borders: Array | None = None,
+    borders: Borders | None = None,
 ) -> Sandwich:
     """Least squares of several equations, with a covariance that lets pixels of one block be alike.
 
@@ -105,6 +109,7 @@ def sandwich(
     ----------
     blocks : moments of the G blocks
     equations : (response, predictors) as columns; an intercept is in each
+    first : only the slopes of the first so many predictors of each equation; by default of all
     correction : for few blocks
     effective_df : t on as many degrees of freedom as the blocks that decide a slope, instead of G - 1
     borders : counts what neighbours share too (`border_weights`), shape (G, G); implies `effective_df`
@@ -133,25 +138,24 @@ def sandwich(
     >>> fit.coefficients.round(6).tolist(), fit.std_error.round(6).tolist(), fit.df.tolist()
     ([1.057143], [0.118974], [2.0])
     """
-    parts = [_equation(blocks, y, np.asarray(x, dtype=np.intp), correction) for y, x in equations]
-    g, columns = blocks.n_blocks, np.concatenate([np.zeros(0), *(part.slopes for part in parts)])
-    unit = np.concatenate([np.zeros(0), *(part.unit for part in parts)])
+    parts = [_equation(blocks, y, np.asarray(x, dtype=np.intp), correction, first) for y, x in equations]
+    g, none = blocks.n_blocks, np.zeros(0)
+    slopes, unit = (np.concatenate([none, *(part[i] for part in parts)]) for i in (0, 1))
     if g < FEWEST_FOR_ERRORS:
-        unknown, none = np.full((g, len(unit)), np.nan), np.full(len(unit), np.nan)
-        return Sandwich(columns * unit, columns, unknown, unknown, none, none, blocks.labels, borders)
-    none = np.zeros((0, g))
-    # A block borders on eight others at most. One product with them for the slopes of all equations.
-    near = None if borders is None else sparse.csr_array(borders)
-    trust = small_sample(np.concatenate([none, *(part.shares for part in parts)]).T, near)
-    size = np.repeat([len(part.slopes) for part in parts], [len(part.slopes) for part in parts])
-    factor = np.sqrt(_factor(correction, trust, blocks, size, borders))
-    influence = factor * np.concatenate([none, *(part.influence for part in parts)]).T
-    std_influence = influence + factor * np.concatenate([none, *(part.spread for part in parts)]).T
-    df = trust.df if effective_df or borders is not None else np.full(len(unit), float(g - 1))
-    error = influence_errors(influence, near) * unit
-    return Sandwich(
-        columns * unit, columns, influence * unit, std_influence, error, df, blocks.labels, borders
+        unknown, nan = np.full((g, len(unit)), np.nan), np.full(len(unit), np.nan)
+        return Sandwich(slopes * unit, slopes, unknown, unknown, nan, nan, blocks.labels, borders)
+    shares, influence, spread = (
+        np.concatenate([np.zeros((0, g)), *(part[i] for part in parts)]).T for i in (2, 3, 4)
     )
+    # One product with the borders for the slopes of all equations.
+    trust = small_sample(shares, borders)
+    k = np.repeat([len(x) for _, x in equations], [len(part.slopes) for part in parts])
+    factor = np.sqrt(_factor(correction, trust, blocks, k, borders))
+    influence = factor * influence
+    std_influence = influence + factor * spread
+    df = trust.df if effective_df or borders is not None else np.full(len(unit), float(g - 1))
+    error = influence_errors(influence, borders) * unit
+    return Sandwich(slopes * unit, slopes, influence * unit, std_influence, error, df, blocks.labels, borders)
 
 
 def border_weights(row: Codes, column: Codes) -> Array:
@@ -178,7 +182,7 @@ def border_weights(row: Codes, column: Codes) -> Array:
     return np.asarray(2.0 * near - np.eye(len(row)))
 
 
-def influence_errors(influence: Array, borders: Array | sparse.csr_array | None = None) -> Array:
+def influence_errors(influence: Array, borders: Borders | None = None) -> Array:
     """Standard errors of m numbers from what each block adds to them, shape (G, m) to (m,).
 
     With `borders` the sum of products can come out negative; the blocks by themselves then stand.
@@ -190,7 +194,7 @@ def influence_errors(influence: Array, borders: Array | sparse.csr_array | None 
     return np.asarray(np.sqrt(np.where(across > 0, across, own)))
 
 
-def positive_covariance(influence: Array, borders: Array) -> Array:
+def positive_covariance(influence: Array, borders: Borders) -> Array:
     """Joint covariance of m numbers from what each block adds to them, shape (G, m) to (m, m), with borders.
 
     With borders the sum of products can come out negative along some combination of the numbers: there the
@@ -227,7 +231,7 @@ class SmallSample:
     df: Array
 
 
-def small_sample(shares: Array, borders: Array | sparse.csr_array | None = None) -> SmallSample:
+def small_sample(shares: Array, borders: Borders | None = None) -> SmallSample:
     """Bias and degrees of freedom of a variance from scores of blocks that add up to nil.
 
     Parameters
@@ -256,17 +260,17 @@ def small_sample(shares: Array, borders: Array | sparse.csr_array | None = None)
         return SmallSample(1.0 - total, (1.0 - total) ** 2 / spread)
 
 
-def _spanned(influence: Array, borders: Array | None) -> Array:
+def _spanned(influence: Array, borders: Borders | None) -> Array:
     return np.asarray(influence.T @ (influence if borders is None else borders @ influence))
 
 
 class _Equation(NamedTuple):
-    """One equation's k slopes in scaled columns; blocks come last, so that sums over them are of neighbours.
+    """The w wanted slopes of an equation in scaled columns; sums over blocks are faster where they come last.
 
-    slopes, unit : standardised slopes, and what makes raw ones of them, shape (k,)
-    shares : of each block in a slope's variance if pixels were independent, shape (k, G)
-    influence : what each block adds to a slope's error, shape (k, G)
-    spread : what it adds to that of a standardised slope through the standard deviations, shape (k, G)
+    slopes, unit : standardised slopes, and what makes raw ones of them, shape (w,)
+    shares : of each block in a slope's variance if pixels were independent, shape (w, G)
+    influence : what each block adds to a slope's error, shape (w, G)
+    spread : what it adds to that of a standardised slope through the standard deviations, shape (w, G)
     """
 
     slopes: Array
@@ -276,28 +280,31 @@ class _Equation(NamedTuple):
     spread: Array
 
 
-def _equation(blocks: BlockMoments, response: int, x: NDArray[np.intp], correction: Correction) -> _Equation:
+def _equation(
+    blocks: BlockMoments, response: int, x: NDArray[np.intp], correction: Correction, first: int | None
+) -> _Equation:
     root = _root_of_inverse(blocks, response, x)
     index, entries, m = np.append(0, x + 1), blocks.entries, len(x) + 1
     inner = entries[index[:, None], index]
     to_response = entries[index, response + 1]
     slopes = root @ (root.T @ to_response.sum(axis=1))
-    unit = blocks.scale[response] / blocks.scale[x]
     # L'(X'X)_g L of all blocks: eigenvalues in [0, 1], adding up to I over blocks.
     turned = (root.T @ inner.reshape(m, -1)).reshape(m, m, -1).swapaxes(0, 1).reshape(m, -1)
     leverage = (root.T @ turned).reshape(m, m, -1)
     along = root.T @ (to_response - (slopes @ inner.reshape(m, -1)).reshape(m, -1))
     if correction == "CR2":
         along = _inverse_root_times(leverage, along)
-    both = (root[1:, :, None] * root[1:, None, :]).reshape(len(x), m * m)
+    wanted = x[:first]
+    mine, slopes = root[1 : 1 + len(wanted)], slopes[1 : 1 + len(wanted)]
+    both = (mine[:, :, None] * mine[:, None, :]).reshape(len(wanted), m * m)
     # d ln(s_x / s_y): squares in units of their own mean square; the block's weight cancels.
-    squares = np.diagonal(entries).T[np.append(x, response) + 1] / blocks.whole.weight
+    squares = np.diagonal(entries).T[np.append(wanted, response) + 1] / blocks.whole.weight
     return _Equation(
-        slopes[1:],
-        unit,
+        slopes,
+        blocks.scale[response] / blocks.scale[wanted],
         both @ leverage.reshape(m * m, -1),
-        root[1:] @ along,
-        slopes[1:, None] * (0.5 * (squares[:-1] - squares[-1])),
+        mine @ along,
+        slopes[:, None] * (0.5 * (squares[:-1] - squares[-1])),
     )
 
 
@@ -306,7 +313,7 @@ def _factor(
     trust: SmallSample,
     blocks: BlockMoments,
     k: NDArray[np.intp],
-    borders: Array | None,
+    borders: Borders | None,
 ) -> Array | float:
     """What a variance is multiplied by, one or one per slope; k slopes are in its equation."""
     g, n = blocks.n_blocks, int(blocks.rows.sum())
