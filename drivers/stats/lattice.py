@@ -155,17 +155,19 @@ def make_lattice(
     if most_cells < 1:
         raise ValueError(f"most_cells must be at least 1, not {most_cells}")
     x, y = flat_coordinates(easting, northing, geographic=geographic)
+    distinct = np.unique(x), np.unique(y)
     if cell_size is not None:
         steps = (cell_size, cell_size)
-        exact = on_grid(np.unique(x), cell_size) and on_grid(np.unique(y), cell_size)
+        exact = on_grid(distinct[0], cell_size) and on_grid(distinct[1], cell_size)
     else:
-        steps, exact = find_steps(x, y)
+        steps, exact = find_steps(*distinct)
         room = max(SMALL_GRID, SPARSEST * len(x))
-        if not exact or cells(close_gaps(x, steps[0]), close_gaps(y, steps[1]), *steps) > room:
+        closed = [close_gaps(v, step, v) for v, step in zip(distinct, steps, strict=True)]
+        if not exact or cells(closed[0], closed[1], *steps) > room:
             size = scattered_cell(x, y)
             steps, exact = (size, size), False
     width, height = steps
-    x, y = close_gaps(x, width), close_gaps(y, height)
+    x, y = close_gaps(x, width, distinct[0]), close_gaps(y, height, distinct[1])
     times = 1
     while cells(x, y, width * times, height * times) > most_cells:
         # Whole multiples keep the number of pixels per cell even on a regular grid.
@@ -176,22 +178,23 @@ def make_lattice(
     return Lattice(row, column, shape, float(height), float(width), exact and times == 1)
 
 
-def close_gaps(values: Array, step: float) -> Array:
+def close_gaps(values: Array, step: float, distinct: Array) -> Array:
     """Coordinates whose empty stretches are no longer than all stretches with pixels together, shape (n,).
 
-    Nor shorter than `SHORT_GAP` steps, where they were longer.
+    Nor shorter than `SHORT_GAP` steps, where they were longer. `distinct` are those that occur, ascending.
 
     Examples
     --------
-    >>> close_gaps(np.array([0.0, 1.0, 2.0, 1e6]), 1.0).tolist()
+    >>> values = np.array([0.0, 1.0, 2.0, 1e6])
+    >>> close_gaps(values, 1.0, values).tolist()
     [0.0, 1.0, 2.0, 102.0]
     """
-    line = np.rint((values - values.min()) / step)
-    lines = np.unique(line)
+    lines = np.unique(np.rint((distinct - distinct[0]) / step))
     excess = np.maximum(np.diff(lines) - max(len(lines) + 1, SHORT_GAP), 0.0) * step
     if not excess.any():
         return values
-    return np.asarray(values - np.concatenate([[0.0], np.cumsum(excess)])[np.searchsorted(lines, line)])
+    line = np.searchsorted(lines, np.rint((values - distinct[0]) / step))
+    return np.asarray(values - np.concatenate([[0.0], np.cumsum(excess)])[line])
 
 
 def place(values: Array, step: float, times: int, exact: bool) -> NDArray[np.intp]:

@@ -280,17 +280,22 @@ def _absorb(total: CellMoments, part: _Part) -> None:
 
 def _add(total: CellMoments, part: _Part, g: NDArray[np.intp]) -> None:
     before = total.weight[g]
-    both = before + part.weight
-    first = before == 0
-    apart = (part.mean - total.mean[g]) + (part.residue - total.residue[g])
-    apart[first] = 0.0
+    new = before == 0
     # The mean stays the first chunk's; how far the chunks since have moved it goes into the residue.
-    total.mean[g] = np.where(first[:, None], part.mean, total.mean[g])
-    moved = total.residue[g] + apart * (part.weight / both)[:, None]
-    total.residue[g] = np.where(first[:, None], part.residue, moved)
-    spread = (before * part.weight / both)[:, None, None]
-    total.cross[g] += part.cross + spread * apart[:, :, None] * apart[:, None, :]
-    total.weight[g] = both
+    for of_total, of_part in (
+        (total.mean, part.mean),
+        (total.residue, part.residue),
+        (total.cross, part.cross),
+    ):
+        of_total[g[new]] = of_part[new]
+    again, old = g[~new], ~new
+    before, weight = before[old], part.weight[old]
+    both = before + weight
+    apart = (part.mean[old] - total.mean[again]) + (part.residue[old] - total.residue[again])
+    total.residue[again] += apart * (weight / both)[:, None]
+    spread = (before * weight / both)[:, None, None]
+    total.cross[again] += part.cross[old] + spread * apart[:, :, None] * apart[:, None, :]
+    total.weight[g] += part.weight
     total.rows[g] += part.rows
     total.low[g] = np.minimum(total.low[g], part.low)
     total.high[g] = np.maximum(total.high[g], part.high)

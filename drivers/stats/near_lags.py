@@ -62,7 +62,7 @@ def begin_near_sums(
     ends = np.cumsum([len(members) for members in rings.values()])
     parts = 2 if pixels.counts[inside].sum() > SHARED else 1
 
-    def task(part: int) -> tuple[Array, Array, Array, NDArray[np.intp], NDArray[np.intp]]:
+    def task(part: int) -> tuple[Array, Array, Array, NDArray[np.int32], NDArray[np.int32]]:
         with one_blas_thread():
             return near_sums(
                 pixels.values,
@@ -87,7 +87,13 @@ def begin_near_sums(
             itself, *half = (p[:size, :size] for p in np.split(total, 1 + len(rings), axis=1))
             grids.append({(0, 0): itself} | {r: one + one.T for r, one in zip(rings, half, strict=True)})
         times = 2.0 ** len(grids)
-        cells = CellSums(row, column, sums[:, :size], lattice.height * times, lattice.width * times)
+        cells = CellSums(
+            row.astype(np.intp),
+            column.astype(np.intp),
+            sums[:, :size],
+            lattice.height * times,
+            lattice.width * times,
+        )
         return NearSums(grids, single[:size, :size] if single.size else None, cells)
 
     return finish

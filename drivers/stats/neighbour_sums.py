@@ -41,33 +41,34 @@ def _compiled(loop: _Loop) -> _Loop:
 @_compiled
 def pick(
     row: Places, column: Places, codes: Codes, inside: NDArray[np.bool_]
-) -> tuple[Places, Places, Places]:
-    """Which of n pixels are inside, and their rows and columns counted from the first of each, shape (m,)."""
-    m = 0
-    for i in range(len(codes)):
-        m += inside[_U(codes[i])]
-    at, down, right = (np.empty(m, dtype=np.intp), np.empty(m, dtype=np.intp), np.empty(m, dtype=np.intp))
-    j = 0
+) -> tuple[Codes, Codes, Codes, bool]:
+    """Which of n pixels are inside, their rows and columns counted from the first of each, shape (m,), and
+    whether two share a cell."""
+    m, top, left = 0, row.max(), column.max()
     for i in range(len(codes)):
         if inside[_U(codes[i])]:
-            at[j], down[j], right[j] = i, row[i], column[i]
+            m, top, left = m + 1, min(top, row[i]), min(left, column[i])
+    at, down, right = np.empty(m, dtype=np.int32), np.empty(m, dtype=np.int32), np.empty(m, dtype=np.int32)
+    j, shared = 0, False
+    for i in range(len(codes)):
+        if inside[_U(codes[i])]:
+            at[j], down[j], right[j] = i, row[i] - top, column[i] - left
+            shared |= j > 0 and down[j] == down[j - 1] and right[j] == right[j - 1]
             j += 1
-    down -= down.min()
-    right -= right.min()
-    return at, down, right
+    return at, down, right, shared
 
 
 @_compiled
 def merge(
-    values: Array, at: Places, row: Places, column: Places, batch: int
-) -> tuple[Array, Places, Places, Array]:
-    """Sums of pixels that share a cell, shape (cells + 1, P), the cells' rows and columns, and the products of
-    single pixels, shape (P, P). Pixels of one cell follow each other."""
+    values: Array, at: Codes, row: Codes, column: Codes, batch: int
+) -> tuple[Array, Codes, Codes, Array]:
+    """Sums of pixels that share a cell, shape (cells + 1, P), the cells' rows and columns, and the products
+    of single pixels, shape (P, P). Pixels of one cell follow each other."""
     width, cells = values.shape[1], 1
     for i in range(1, len(at)):
         cells += row[i] != row[i - 1] or column[i] != column[i - 1]
     sums = np.zeros((cells + 1, width))
-    down, right = np.empty(cells, dtype=np.intp), np.empty(cells, dtype=np.intp)
+    down, right = np.empty(cells, dtype=np.int32), np.empty(cells, dtype=np.int32)
     own, itself, total = np.empty((batch, width)), np.empty((width, width)), np.zeros((width, width))
     cell = -1
     for start in range(0, len(at), batch):
@@ -88,8 +89,8 @@ def merge(
 @_compiled
 def near_products(
     values: Array,
-    row: Places,
-    column: Places,
+    row: Codes,
+    column: Codes,
     stride: int,
     place: Codes,
     lags: Places,
@@ -168,14 +169,14 @@ def _sums_around(
 
 
 @_compiled
-def widen(values: Array, at: Places, row: Places, column: Places) -> tuple[Array, Places, Places]:
-    """Sums over cells twice as wide and high, a row of zeros last, and the occupied ones' rows and columns."""
-    wide = (column.max() >> 1) + 1
-    number = np.zeros(((row[-1] >> 1) + 1) * wide, dtype=np.int32)
+def widen(values: Array, at: Codes, row: Codes, column: Codes) -> tuple[Array, Codes, Codes]:
+    """Sums over cells twice as wide and high, then a row of zeros, and the occupied ones' rows and columns."""
+    wide = int(column.max() >> 1) + 1
+    number = np.zeros((int(row[-1] >> 1) + 1) * wide, dtype=np.int32)
     for i in range(len(at)):
         number[_U((row[i] >> 1) * wide + (column[i] >> 1))] = 1
     occupied = number.sum()
-    down, right = np.empty(occupied, dtype=np.intp), np.empty(occupied, dtype=np.intp)
+    down, right = np.empty(occupied, dtype=np.int32), np.empty(occupied, dtype=np.int32)
     j = 0
     for i in range(len(number)):
         if number[i]:
@@ -202,7 +203,7 @@ def near_sums(
     ends: Places,
     part: int,
     parts: int,
-) -> tuple[Array, Array, Array, Places, Places]:
+) -> tuple[Array, Array, Array, Codes, Codes]:
     """Products of near cells on grids that become coarser until one has no more than `most_cells`.
 
     Parameters
@@ -221,24 +222,24 @@ def near_sums(
     """
     width = values.shape[1]
     batch = max(SMALL // (width * width * len(ends)), 8)
-    at, row, column = pick(row, column, codes, inside)
+    at, down, right, shared = pick(row, column, codes, inside)
     single = np.zeros((0, 0))
-    if np.any((row[1:] == row[:-1]) & (column[1:] == column[:-1])):
-        values, row, column, single = merge(values, at, row, column, batch)
-        at = np.arange(len(row))
+    if shared:
+        values, down, right, single = merge(values, at, down, right, batch)
+        at = np.arange(len(down), dtype=np.int32)
     products, level = np.zeros((MOST_LEVELS, width, (1 + len(ends)) * width)), 0
-    while (row[-1] + 1) * (column.max() + 1) > most_cells:
+    while (int(down[-1]) + 1) * (int(right.max()) + 1) > most_cells:
         # Empty columns beyond the last one, so that no lag runs into the next row.
-        stride = column.max() + 1 + reach
-        place = np.full((row[-1] + 1 + reach) * stride, len(values) - 1, dtype=np.int32)
+        stride = int(right.max()) + 1 + reach
+        place = np.full((int(down[-1]) + 1 + reach) * stride, len(values) - 1, dtype=np.int32)
         for i in range(len(at)):
-            place[_U(row[i] * stride + column[i])] = at[i]
+            place[_U(down[i] * stride + right[i])] = at[i]
         mine = slice(len(at) * part // parts, len(at) * (part + 1) // parts)
-        products[level] = near_products(values, row[mine], column[mine], stride, place, lags, ends, batch)
-        values, row, column = widen(values, at, row, column)
-        at = np.arange(len(row))
+        products[level] = near_products(values, down[mine], right[mine], stride, place, lags, ends, batch)
+        values, down, right = widen(values, at, down, right)
+        at = np.arange(len(down), dtype=np.int32)
         level += 1
     last = np.empty((len(at), width))
     for i in range(len(at)):
         last[i] = values[at[i]]
-    return products[:level].copy(), single, last, row, column
+    return products[:level].copy(), single, last, down, right
