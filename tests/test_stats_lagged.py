@@ -131,7 +131,9 @@ def test_large_grids_are_made_coarser(shape, most):
 
 @pytest.mark.parametrize("filled", [0.1, 0.5, 0.95])
 @pytest.mark.parametrize("oblong", [False, True])
-def test_near_lags_are_exact_on_the_finest_grid(filled, oblong, monkeypatch):
+@pytest.mark.parametrize("compiled", [False, True])
+def test_near_lags_are_exact_on_the_finest_grid(filled, oblong, compiled, monkeypatch):
+    monkeypatch.setattr(near_room, "COMPILED", 0 if compiled else 1000)
     monkeypatch.setattr(near_room, "SHARED", 150)
     rng = np.random.default_rng(8)
     row, column = np.nonzero(rng.random((24, 21)) < filled)
@@ -155,7 +157,9 @@ def test_near_lags_are_exact_on_the_finest_grid(filled, oblong, monkeypatch):
 
 
 @pytest.mark.parametrize("shape", [(1, 3000), (3000, 1), (2, 1500)])
-def test_a_line_longer_than_a_grid(shape, monkeypatch):
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_line_longer_than_a_grid(shape, compiled, monkeypatch):
+    monkeypatch.setattr(near_room, "COMPILED", 0 if compiled else 10_000)
     monkeypatch.setattr(near_room, "SHARED", 200)
     rng = np.random.default_rng(10)
     grid = lattice_of(np.ones(shape, dtype=bool))
@@ -182,8 +186,10 @@ def test_columns_may_be_a_list_and_pixels_in_any_order():
 
 @pytest.mark.parametrize("most", [10_000, 300])
 @pytest.mark.parametrize("shared", [False, True])
-def test_strata_pick_their_rows_of_one_table(most, shared):
+@pytest.mark.parametrize("compiled", [False, True])
+def test_strata_pick_their_rows_of_one_table(most, shared, compiled, monkeypatch):
     """From rows about the mean of all pixels, some of them far off it, the same numbers as from their own."""
+    monkeypatch.setattr(near_room, "COMPILED", 0 if compiled else 10_000)
     rng = np.random.default_rng(14)
     row, column = np.nonzero(rng.random((40, 50)) < 0.7)
     if shared:
@@ -207,7 +213,9 @@ def test_strata_pick_their_rows_of_one_table(most, shared):
     np.testing.assert_allclose(found.cells.sums, alone.cells.sums, atol=1e-9)
 
 
-def test_the_number_of_threads_changes_no_bit(monkeypatch):
+@pytest.mark.parametrize("compiled", [False, True])
+def test_the_number_of_threads_changes_no_bit(compiled, monkeypatch):
+    monkeypatch.setattr(near_room, "COMPILED", 0 if compiled else 10_000)
     monkeypatch.setattr(near_room, "SHARED", 500)
     monkeypatch.setattr(rows_room, "PART", 700)
     rng = np.random.default_rng(13)

@@ -81,7 +81,7 @@ class Design:
         return cell_moments(read, self.table.n, cells, self.width, extremes=extremes)
 
     def columns_at(self, rows: NDArray[np.intp]) -> Sequence[Array] | Array:
-        """The columns at some complete rows, shape (m,) each; plain ones of successive rows are not copied."""
+        """The columns at some complete rows, shape (m,) each; plain ones of successive rows are no copies."""
         if self._infos:
             return self.matrix(rows)
         successive = np.arange(rows[0], rows[0] + len(rows))

@@ -139,7 +139,7 @@ class Vicinity:
 
     @cached_property
     def borders(self) -> sparse.csr_array:
-        """Weights between the blocks of the stratum, shape (G, G); a block borders on eight others at most."""
+        """Weights between the blocks of the stratum, shape (G, G); each borders on eight others at most."""
         labels = self.moments.labels
         return sparse.csr_array(self.blocks.borders[np.ix_(labels, labels)])
 
@@ -157,7 +157,7 @@ class Vicinity:
         return self.effectives([(response, tuple(predictors))])[0]
 
     def effectives(self, equations: Sequence[Equation], *, first: int | None = None) -> list[EffectiveN]:
-        """The same of several regressions, which together cost less; of so many predictors, by default all."""
+        """The same of several regressions, together; of their first so many predictors, by default of all."""
         new = [key for key in dict.fromkeys(equations) if (key, first) not in self._effective]
         if new:
             try:
@@ -184,7 +184,7 @@ class Vicinity:
         return self.sandwiches([(response, tuple(predictors))])[0]
 
     def sandwiches(self, equations: Sequence[Equation], *, first: int | None = None) -> list[Sandwich]:
-        """The same of several regressions, which together cost less; of so many predictors, by default all."""
+        """The same of several regressions, together; of their first so many predictors, by default of all."""
         new = [key for key in dict.fromkeys(equations) if (key, first) not in self._sandwich]
         if new:
             try:

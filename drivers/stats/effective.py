@@ -134,7 +134,7 @@ class Dependence:
         return self._correlations[key]
 
     def correlations(self, keys: Sequence[tuple[int, ...]], equations: Sequence[_Equation]) -> None:
-        """Work out those of several regressions, named by response and predictors; together they cost less."""
+        """Work out those of several regressions, named by response and predictors, together."""
         new = {k: e.sums for k, e in zip(keys, equations, strict=True) if k not in self._correlations}
         found = fit_correlations(self.lagged, self.mixture, self.fitted, list(new.values()))
         self._correlations.update(zip(new, found, strict=True))

@@ -170,8 +170,9 @@ def lagged_moments(
 def begin_lagged(
     pixels: PixelRows, inside: NDArray[np.bool_], pool: ThreadPoolExecutor, most_cells: int = MOST_CELLS
 ) -> Callable[[], LaggedMoments]:
-    """Begin the cross-products of p columns over all pairs of n pixels, by distance; a call of what comes back
-    finishes them.
+    """Begin the cross-products of p columns over all pairs of n pixels, by distance.
+
+    A call of what comes back waits for them.
 
     Parameters
     ----------

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from drivers.stats.blas import one_blas_thread
 from drivers.stats.cell_sums import CellSums
+from drivers.stats.near_sums import near_sums
 from drivers.stats.pixel_rows import PixelRows
 
 Array = NDArray[np.float64]
+Places = NDArray[np.intp]
 
 Lag = tuple[int, int]
 """Cells down and cells right, neither negative: a lag and all that lie at the same distance for the same
@@ -29,6 +31,11 @@ NEAR = 3
 SHARED = 750_000
 """Strata of more pixels are summed in two parts, which two threads can take. Parts are added in order, so the
 number of threads changes no bit."""
+
+
+COMPILED = 250_000
+"""Tables of fewer pixels are summed in numpy: to load compiled loops takes as long as to sum 300,000 pixels,
+and to compile them, once on every machine, eight seconds."""
 
 
 class NearSums(NamedTuple):
@@ -52,31 +59,23 @@ def begin_near_sums(
     A cell's neighbours of one ring are added up before they are multiplied with it. What comes back waits for
     the threads.
     """
-    # Imported only for grids that need it: numba takes a third of a second to load.
-    from drivers.stats.neighbour_sums import near_sums
-
     lattice, size = pixels.lattice, pixels.size
     square = lattice.height == lattice.width
     rings = rings_of(square)
     lags = np.array([lag for members in rings.values() for lag in members])
     ends = np.cumsum([len(members) for members in rings.values()])
-    parts = 2 if pixels.counts[inside].sum() > SHARED else 1
+    given = (pixels.values, lattice.row, lattice.column, pixels.codes, inside, most_cells, NEAR, lags, ends)
+    compiled = len(lattice) >= COMPILED
+    parts = 2 if compiled and pixels.counts[inside].sum() > SHARED else 1
 
-    def task(part: int) -> tuple[Array, Array, Array, NDArray[np.int32], NDArray[np.int32]]:
+    def task(part: int) -> tuple[Array, Array, Array, Places, Places]:
         with one_blas_thread():
-            return near_sums(
-                pixels.values,
-                lattice.row,
-                lattice.column,
-                pixels.codes,
-                inside,
-                most_cells,
-                NEAR,
-                lags,
-                ends,
-                part,
-                parts,
-            )
+            if not compiled:
+                return near_sums(*given)
+            # Imported only for tables that are worth it.
+            from drivers.stats import neighbour_sums
+
+            return neighbour_sums.near_sums(*given, part, parts)
 
     begun = [pool.submit(task, part) for part in range(parts)]
 

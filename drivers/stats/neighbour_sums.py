@@ -1,8 +1,8 @@
 """Loops over grid cells and their neighbours, compiled.
 
 Arrays cannot say "the sum of those neighbours that there are" without a list of all pairs, which takes ten
-times as long as the sums. Numba compiles these loops when a grid is first too large to be transformed as it
-is (`lagged.MOST_CELLS`), in some seconds, and keeps what it made beside the package or, where that cannot be
+times as long as the sums (`near_sums`). Numba compiles these loops when a table is first large enough
+(`near_lags.COMPILED`), in eight seconds, and keeps what it made beside the package or, where that cannot be
 written, in the user's cache. None of them holds the interpreter's lock.
 """
 
@@ -113,24 +113,23 @@ def near_products(
     -------
     shape (P, (1 + rings) × P)
     """
-    width, beside = values.shape[1], len(ends) * values.shape[1]
-    own, around = np.empty((batch, width)), np.empty((batch, beside))
-    itself, near = np.empty((width, width)), np.empty((width, beside))
-    total, cell = np.zeros((width, width + beside)), np.empty(batch, dtype=np.intp)
+    width = values.shape[1]
+    wide = (1 + len(ends)) * width
+    own, around, cell = np.empty((batch, width)), np.empty((batch, wide)), np.empty(batch, dtype=np.intp)
+    products, total = np.empty((width, wide)), np.zeros((width, wide))
     steps = lags[:, 0] * stride + lags[:, 1]
     for start in range(0, len(row), batch):
-        stop = min(start + batch, len(row))
-        some, sums = own[: stop - start], around[: stop - start]
-        for i in range(stop - start):
+        m = min(batch, len(row) - start)
+        for i in range(m):
             cell[i] = row[start + i] * stride + column[start + i]
             at = _U(place[_U(cell[i])])
             for j in range(_U(width)):
-                some[i, j] = values[at, j]
-        _sums_around(values.ravel(), width, cell[: stop - start], place, steps, ends, sums.ravel())
-        np.dot(some.T, some, itself)
-        np.dot(some.T, sums, near)
-        total[:, :width] += itself
-        total[:, width:] += near
+                own[i, j] = around[i, j] = values[at, j]
+        _sums_around(values.ravel(), width, cell[:m], place, steps, ends, around.ravel())
+        np.dot(own[:m].T, around[:m], products)
+        for i in range(width):
+            for j in range(wide):
+                total[i, j] += products[i, j]
     return total
 
 
@@ -138,10 +137,12 @@ def near_products(
 def _sums_around(
     numbers: Array, width: int, cell: Places, place: Codes, steps: Places, ends: Places, out: Array
 ) -> None:
-    """Write for each cell the sums of its neighbours, ring by ring: m × rings × `width` numbers."""
+    """Write for each cell the sums of its neighbours, ring by ring, after the first `width` numbers of its
+    (1 + rings) × `width`."""
     to = _U(0)
     for i in range(len(cell)):
         here, begin = cell[i], 0
+        to += _U(width)
         for end in ends:
             # Most rings are of two lags or of four: their sums are written once and not read again.
             if end - begin == 4:
@@ -170,7 +171,7 @@ def _sums_around(
 
 @_compiled
 def widen(values: Array, at: Codes, row: Codes, column: Codes) -> tuple[Array, Codes, Codes]:
-    """Sums over cells twice as wide and high, then a row of zeros, and the occupied ones' rows and columns."""
+    """Sums over cells twice as wide and high, then a row of zeros; the occupied ones' rows and columns."""
     wide = int(column.max() >> 1) + 1
     number = np.zeros((int(row[-1] >> 1) + 1) * wide, dtype=np.int32)
     for i in range(len(at)):
@@ -203,7 +204,7 @@ def near_sums(
     ends: Places,
     part: int,
     parts: int,
-) -> tuple[Array, Array, Array, Codes, Codes]:
+) -> tuple[Array, Array, Array, Places, Places]:
     """Products of near cells on grids that become coarser until one has no more than `most_cells`.
 
     Parameters
@@ -221,7 +222,7 @@ def near_sums(
     (0, 0) where no two share a cell; and the last grid's sums, shape (cells, P), rows and columns
     """
     width = values.shape[1]
-    batch = max(SMALL // (width * width * len(ends)), 8)
+    batch = max(SMALL // (width * width * (1 + len(ends))), 8)
     at, down, right, shared = pick(row, column, codes, inside)
     single = np.zeros((0, 0))
     if shared:
@@ -242,4 +243,4 @@ def near_sums(
     last = np.empty((len(at), width))
     for i in range(len(at)):
         last[i] = values[at[i]]
-    return products[:level].copy(), single, last, down, right
+    return products[:level].copy(), single, last, down.astype(np.intp), right.astype(np.intp)
