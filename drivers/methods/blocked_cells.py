@@ -47,8 +47,9 @@ class BlockedCells:
         self.space: Space | None = None if at is None else make_space(at, side)
         codes, count = partition.codes, partition.cells
         if self.space is not None:
-            self._rows = self._rows[self.space.order]
-            finest = np.full(design.table.n, -1, dtype=np.int64)
+            if self.space.order is not None:
+                self._rows = self._rows[self.space.order]
+            finest = np.full(design.table.n, -1, dtype=np.int32)
             finest[self._rows] = self.space.finest.codes
             cut = cross_blocks(partition.codes, finest)
             codes, count = cut.codes, len(cut.cell)
@@ -110,6 +111,9 @@ class BlockedCells:
                 self._begun[following.label] = self._begin(following)
             self._dependence = {stratum.label: Dependence(found())}
             self._begun.pop(stratum.label, None)
+            if after == len(strata):
+                # Whoever asks for another stratum now has it read again.
+                self.__dict__.pop("_pixels", None)
         return self._dependence[stratum.label]
 
     def _begin(self, stratum: Stratum) -> Callable[[], LaggedMoments]:

@@ -57,14 +57,14 @@ class Space:
 
     Attributes
     ----------
-    order : that of the pixels here, in which their cells rise, shape (n,)
+    order : that of the pixels here, in which their cells rise, shape (n,); None where it is that of the table
     lattice : of all complete pixels, shape (n,)
     finest : their finest blocks; those of a stratum are made of them
     side : of the finest blocks
     given : whether the side was asked for, and so is final
     """
 
-    order: Rows
+    order: Rows | None
     lattice: Lattice
     finest: BlockGrid
     side: float
@@ -104,9 +104,7 @@ def make_space(at: Positions, side: float | None) -> Space | None:
     if lattice.shape == (1, 1):
         return None
     order = cell_order(lattice.cell)
-    if order is None:
-        order = np.arange(len(lattice))
-    else:
+    if order is not None:
         lattice = replace(lattice, row=lattice.row[order], column=lattice.column[order])
     # The lattice's own places: empty land is narrowed there, and longitude and latitude are km.
     east = np.asarray(lattice.column * lattice.width, dtype=np.float64)

@@ -24,7 +24,23 @@ def near_sums(
     lags: Places,
     ends: Places,
 ) -> tuple[Array, Array, Array, Places, Places]:
-    """What `neighbour_sums.near_sums` says, of all cells."""
+    """Products of near cells on grids that become coarser until one has no more than `most_cells`.
+
+    Parameters
+    ----------
+    values : a row of numbers per pixel, in order of cells; the last row is zeros, shape (n + 1, P)
+    row, column, codes : of the pixels, shape (n,)
+    inside : which codes take part
+    reach : the farthest of the lags, in cells
+    lags : cells down and right, ring by ring, shape (lags, 2)
+    ends : where each ring's lags end, shape (rings,)
+
+    Returns
+    -------
+    for each grid the products of the cells' numbers with themselves and with the sums of each ring, shape
+    (grids, P, (1 + rings) × P); those of single pixels, shape (P, P), or (0, 0) where no two share a cell;
+    and the last grid's sums, shape (cells, P), rows and columns
+    """
     at = np.flatnonzero(inside[codes])
     row, column = row[at] - row[at].min(), column[at] - column[at].min()
     single = np.zeros((0, 0))

@@ -24,9 +24,6 @@ _Loop = TypeVar("_Loop", bound=Callable[..., object])
 _U = np.uintp
 """Numba looks whether a signed index counts from the end; an unsigned one it trusts."""
 
-SMALL = 1_000_000
-"""Multiplications of a product of matrices that OpenBLAS makes without copying them first: twice as fast."""
-
 MOST_LEVELS = 40
 """Times that cells are made twice as wide: more than any grid of 2⁶³ cells needs."""
 
@@ -192,55 +189,77 @@ def widen(values: Array, at: Codes, row: Codes, column: Codes) -> tuple[Array, C
 
 
 @_compiled
+def cells_of(
+    values: Array, row: Places, column: Places, codes: Codes, inside: NDArray[np.bool_], batch: int
+) -> tuple[Array, Codes, Codes, Codes, Array]:
+    """The occupied cells of the pixels inside: numbers of cells and which of them each has, their rows and
+    columns, and the products of single pixels, shape (P, P), or (0, 0) where no two share a cell."""
+    at, down, right, shared = pick(row, column, codes, inside)
+    if not shared:
+        return values, at, down, right, np.zeros((0, 0))
+    values, down, right, single = merge(values, at, down, right, batch)
+    return values, np.arange(len(down), dtype=np.int32), down, right, single
+
+
+@_compiled
+def grid_products(
+    values: Array,
+    at: Codes,
+    row: Codes,
+    column: Codes,
+    reach: int,
+    lags: Places,
+    ends: Places,
+    batch: int,
+    part: int,
+    parts: int,
+) -> Array:
+    """`near_products` of one of several parts of the cells of a grid, with all cells around."""
+    # Empty columns beyond the last one, so that no lag runs into the next row.
+    stride = int(column.max()) + 1 + reach
+    place = np.full((int(row[-1]) + 1 + reach) * stride, len(values) - 1, dtype=np.int32)
+    for i in range(len(at)):
+        place[_U(row[i] * stride + column[i])] = at[i]
+    mine = slice(len(at) * part // parts, len(at) * (part + 1) // parts)
+    return near_products(values, row[mine], column[mine], stride, place, lags, ends, batch)
+
+
+@_compiled
 def near_sums(
     values: Array,
-    row: Places,
-    column: Places,
-    codes: Codes,
-    inside: NDArray[np.bool_],
+    at: Codes,
+    row: Codes,
+    column: Codes,
     most_cells: int,
     reach: int,
     lags: Places,
     ends: Places,
-    part: int,
-    parts: int,
-) -> tuple[Array, Array, Array, Places, Places]:
+    batch: int,
+    skipped: int,
+) -> tuple[Array, Array, Places, Places]:
     """Products of near cells on grids that become coarser until one has no more than `most_cells`.
 
     Parameters
     ----------
-    values : a row of numbers per pixel, in order of cells; the last row is zeros, shape (n + 1, P)
-    row, column, codes : of the pixels, shape (n,)
-    inside : which codes take part
+    values, at, row, column : as `cells_of` gives them
     reach : the farthest of the lags, in cells
-    lags, ends : as `near_products` has them
-    part, parts : sum the products of this part of each grid's cells only
+    lags, ends, batch : as `near_products` has them
+    skipped : grids whose products are left out, for others to make
 
     Returns
     -------
-    the products of each grid, shape (grids, P, (1 + rings) × P); those of single pixels, shape (P, P), or
-    (0, 0) where no two share a cell; and the last grid's sums, shape (cells, P), rows and columns
+    the products of each grid, shape (grids, P, (1 + rings) × P); and the last grid's sums, shape (cells, P),
+    rows and columns
     """
     width = values.shape[1]
-    batch = max(SMALL // (width * width * (1 + len(ends))), 8)
-    at, down, right, shared = pick(row, column, codes, inside)
-    single = np.zeros((0, 0))
-    if shared:
-        values, down, right, single = merge(values, at, down, right, batch)
-        at = np.arange(len(down), dtype=np.int32)
     products, level = np.zeros((MOST_LEVELS, width, (1 + len(ends)) * width)), 0
-    while (int(down[-1]) + 1) * (int(right.max()) + 1) > most_cells:
-        # Empty columns beyond the last one, so that no lag runs into the next row.
-        stride = int(right.max()) + 1 + reach
-        place = np.full((int(down[-1]) + 1 + reach) * stride, len(values) - 1, dtype=np.int32)
-        for i in range(len(at)):
-            place[_U(down[i] * stride + right[i])] = at[i]
-        mine = slice(len(at) * part // parts, len(at) * (part + 1) // parts)
-        products[level] = near_products(values, down[mine], right[mine], stride, place, lags, ends, batch)
-        values, down, right = widen(values, at, down, right)
-        at = np.arange(len(down), dtype=np.int32)
+    while (int(row[-1]) + 1) * (int(column.max()) + 1) > most_cells:
+        if level >= skipped:
+            products[level] = grid_products(values, at, row, column, reach, lags, ends, batch, 0, 1)
+        values, row, column = widen(values, at, row, column)
+        at = np.arange(len(row), dtype=np.int32)
         level += 1
     last = np.empty((len(at), width))
     for i in range(len(at)):
         last[i] = values[at[i]]
-    return products[:level].copy(), single, last, down.astype(np.intp), right.astype(np.intp)
+    return products[:level].copy(), last, row.astype(np.intp), column.astype(np.intp)
