@@ -5,7 +5,7 @@ import pytest
 import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import fft, special
+from scipy import fft, sparse, special
 
 from drivers.stats.block_moments import block_moments, cross_blocks, gather_blocks
 from drivers.stats.blocks import square_blocks
@@ -275,6 +275,22 @@ def test_no_rows_and_unsound_columns_are_refused():
     made = block_moments(np.vstack([columns, columns[0] - 2 * columns[1]]), blocks)
     with pytest.raises(np.linalg.LinAlgError):
         sandwich(made, [(4, [0, 1, 5])])
+
+
+def test_the_first_slopes_are_those_of_all():
+    made, equations = block_moments(*world(8)), [(4, [0, 1, 2]), (3, [1]), (2, [3, 0])]
+    row = np.arange(made.n_blocks)
+    borders = border_weights(row // 4, row % 4)
+    whole = sandwich(made, equations, correction="CR2", borders=borders)
+    first = sandwich(made, equations, first=1, correction="CR2", borders=sparse.csr_array(borders))
+    starts = [0, 3, 4]
+    for name in ("coefficients", "standardised", "std_error", "df"):
+        np.testing.assert_allclose(getattr(first, name), getattr(whole, name)[starts], rtol=1e-12)
+    np.testing.assert_allclose(first.std_influence, whole.std_influence[:, starts], rtol=1e-12)
+    own = sandwich(made, equations[2:], correction="CR2", borders=borders)
+    part = whole.part(4, 2)
+    np.testing.assert_allclose(part.std_error, own.std_error, rtol=1e-12)
+    np.testing.assert_allclose(part.covariance, own.covariance, rtol=1e-9)
 
 
 def test_no_equation_and_no_predictor():

@@ -5,7 +5,14 @@ import pytest
 from scipy import fft, special
 
 from drivers.stats import effective
-from drivers.stats.effective import FEWEST, Dependence, effective_n, error_correlation
+from drivers.stats.effective import (
+    FEWEST,
+    Dependence,
+    correlograms,
+    effective_n,
+    effective_ns,
+    error_correlation,
+)
 from drivers.stats.lagged import lagged_moments
 from drivers.stats.lattice import Lattice, make_lattice
 from drivers.stats.linear import least_squares
@@ -236,3 +243,31 @@ def test_white_errors_have_no_range_and_no_errors_an_unknown_one():
 def test_a_range_longer_than_the_map_is_the_longest_distance():
     found = effective.ErrorCorrelation(np.array([0.0, 2.0, 1.0]), np.array([1.0, 0.5, 0.8]), 1.0)
     assert found.practical_range == 2.0
+
+
+def test_regressions_together_have_the_numbers_that_each_has_alone():
+    columns = fields(2, 30, 4, np.random.default_rng(1)).reshape(4, -1)
+    lagged = lagged_moments(columns, square(30))
+    regressions = [(3, (0, 1)), (2, (1,)), (3, (0, 1, 2))]
+    together = effective_ns(Dependence(lagged), regressions)
+    for (response, predictors), found in zip(regressions, together, strict=True):
+        alone = effective_n(Dependence(lagged), response, predictors)
+        np.testing.assert_allclose(found.n_effective, alone.n_effective, rtol=1e-9)
+        np.testing.assert_allclose(found.df, alone.df, rtol=1e-9)
+    first = effective_ns(Dependence(lagged), regressions, first=1)
+    assert [len(found.n_effective) for found in first] == [1, 1, 1]
+    with pytest.raises(np.linalg.LinAlgError):
+        effective_ns(Dependence(lagged), [*regressions, (3, (0, 0))])
+
+
+def test_a_combination_has_the_correlogram_of_the_column_that_it_makes():
+    columns = fields(2, 30, 3, np.random.default_rng(2)).reshape(3, -1)
+    weights = np.array([[1.0, 0.0, 0.0], [0.5, -1.0, 2.0], [0.0, 0.0, 0.0]])
+    dependence = Dependence(lagged_moments(columns, square(30)))
+    wider = dependence.extend(weights)
+    *found, nothing = correlograms(dependence, weights)
+    for i, correlogram in enumerate(found):
+        wanted = error_correlation(wider, 3 + i, [])
+        np.testing.assert_allclose(correlogram.correlation, wanted.correlation, atol=1e-9)
+        assert correlogram.variance == pytest.approx(wanted.variance)
+    assert np.isnan(nothing.variance)

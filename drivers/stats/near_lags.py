@@ -12,9 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers.stats.blas import one_blas_thread
 from drivers.stats.cell_sums import CellSums
-from drivers.stats.near_sums import near_sums
+from drivers.stats.near_sums import cells_at_a_time, near_sums
 from drivers.stats.pixel_rows import PixelRows
 
 Array = NDArray[np.float64]
@@ -38,9 +37,6 @@ COMPILED = 250_000
 """Tables of fewer pixels are summed in numpy: to load compiled loops takes as long as to sum 300,000 pixels,
 and to compile them, once on every machine, eight seconds."""
 
-
-SMALL = 1_000_000
-"""Multiplications of a product of matrices that OpenBLAS makes without copying them first: twice as fast."""
 
 Sums = tuple[Array, Array, Array, Places, Places]
 """What `near_sums` returns."""
@@ -74,9 +70,7 @@ def begin_near_sums(
     ends = np.cumsum([len(members) for members in rings.values()])
     if len(lattice) < COMPILED:
         given = (pixels.values, lattice.row, lattice.column, pixels.codes, inside)
-        begun: Callable[[], Sums] = pool.submit(
-            one_blas_thread()(near_sums), *given, most_cells, NEAR, lags, ends
-        ).result
+        begun: Callable[[], Sums] = pool.submit(near_sums, *given, most_cells, NEAR, lags, ends).result
     else:
         begun = _begin_compiled(pixels, inside, most_cells, lags, ends, pool)
 
@@ -84,7 +78,7 @@ def begin_near_sums(
         products, single, sums, row, column = begun()
         grids = []
         for total in products:
-            itself, *half = (p[:size, :size] for p in np.split(total, 1 + len(rings), axis=1))
+            itself, *half = total[:, :size, :size]
             grids.append({(0, 0): itself} | {r: one + one.T for r, one in zip(rings, half, strict=True)})
         times = 2.0 ** len(grids)
         cells = CellSums(
@@ -111,19 +105,15 @@ def _begin_compiled(
     # Imported only for tables that are worth it.
     from drivers.stats import neighbour_sums as loops
 
-    width, lattice = pixels.values.shape[1], pixels.lattice
-    batch = max(SMALL // (width * width * (1 + len(ends))), 8)
+    lattice, batch = pixels.lattice, cells_at_a_time(pixels.values.shape[1])
     parts = 2 if pixels.counts[inside].sum() > SHARED else 1
 
-    @one_blas_thread()
     def prepare() -> tuple[Array, Codes, Codes, Codes, Array]:
         return loops.cells_of(pixels.values, lattice.row, lattice.column, pixels.codes, inside, batch)
 
-    @one_blas_thread()
     def share(part: int) -> Array:
         return loops.grid_products(*cells.result()[:4], NEAR, lags, ends, batch, part, parts)
 
-    @one_blas_thread()
     def rest(skipped: int) -> tuple[Array, Array, Places, Places]:
         return loops.near_sums(*cells.result()[:4], most_cells, NEAR, lags, ends, batch, skipped)
 

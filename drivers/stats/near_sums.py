@@ -9,8 +9,8 @@ from scipy import sparse
 Array = NDArray[np.float64]
 Places = NDArray[np.intp]
 
-CHUNK = 2048
-"""Cells whose neighbours are summed at a time: 1.5 MB for 15 columns, which stays near the processor."""
+SMALL = 262_144
+"""Multiplications of a product of matrices for which OpenBLAS starts no threads: ours are threads already."""
 
 
 def near_sums(
@@ -38,7 +38,7 @@ def near_sums(
     Returns
     -------
     for each grid the products of the cells' numbers with themselves and with the sums of each ring, shape
-    (grids, P, (1 + rings) × P); those of single pixels, shape (P, P), or (0, 0) where no two share a cell;
+    (grids, 1 + rings, P, P); those of single pixels, shape (P, P), or (0, 0) where no two share a cell;
     and the last grid's sums, shape (cells, P), rows and columns
     """
     at = np.flatnonzero(inside[codes])
@@ -50,7 +50,7 @@ def near_sums(
         single = own.T @ own
         values = _with_nothing(np.add.reduceat(own, first, axis=0))
         row, column, at = row[first], column[first], np.arange(len(first))
-    products = [np.zeros((0, values.shape[1], (1 + len(ends)) * values.shape[1]))]
+    products = [np.zeros((0, 1 + len(ends), values.shape[1], values.shape[1]))]
     while (row[-1] + 1) * (column.max() + 1) > most_cells:
         # Empty columns beyond the last one, so that no lag runs into the next row.
         stride = column.max() + 1 + reach
@@ -71,16 +71,22 @@ def _near_products(
     values: Array, at: Places, cell: Places, place: Places, steps: Places, ends: Places
 ) -> Array:
     """As `neighbour_sums.near_products`: of cells by their numbers on the grid."""
-    width, counts = values.shape[1], np.diff(ends, prepend=0)
-    total = np.zeros((width, (1 + len(ends)) * width))
-    for start in range(0, len(cell), CHUNK):
-        some = cell[start : start + CHUNK]
+    width, rings = values.shape[1], len(ends)
+    total, chunk = np.zeros((1 + rings, width, width)), cells_at_a_time(width)
+    for start in range(0, len(cell), chunk):
+        some = cell[start : start + chunk]
         partner = place[some[:, None] + steps]
-        starts = np.concatenate([[0], np.cumsum(np.tile(counts, len(some)))])
-        around = _summed(starts, partner.ravel(), len(values)) @ values
-        own = values[at[start : start + CHUNK]]
-        total += own.T @ np.column_stack([own, around.reshape(len(some), -1)])
+        starts = np.concatenate([[0], np.cumsum(np.tile(np.diff(ends, prepend=0), len(some)))])
+        around = (_summed(starts, partner.ravel(), len(values)) @ values).reshape(-1, rings, width)
+        own = values[at[start : start + chunk]]
+        total[0] += own.T @ own
+        total[1:] += own.T @ around.swapaxes(0, 1)
     return total
+
+
+def cells_at_a_time(width: int) -> int:
+    """Cells of so many numbers whose neighbours are summed before they are multiplied."""
+    return max(SMALL // width**2, 1)
 
 
 def _summed(starts: Places, of: Places, n: int) -> sparse.csr_array:

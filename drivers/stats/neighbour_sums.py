@@ -108,12 +108,11 @@ def near_products(
 
     Returns
     -------
-    shape (P, (1 + rings) × P)
+    shape (1 + rings, P, P)
     """
-    width = values.shape[1]
-    wide = (1 + len(ends)) * width
-    own, around, cell = np.empty((batch, width)), np.empty((batch, wide)), np.empty(batch, dtype=np.intp)
-    products, total = np.empty((width, wide)), np.zeros((width, wide))
+    rings, width = 1 + len(ends), values.shape[1]
+    around, cell = np.empty((rings, batch, width)), np.empty(batch, dtype=np.intp)
+    product, total = np.empty((width, width)), np.zeros((rings, width, width))
     steps = lags[:, 0] * stride + lags[:, 1]
     for start in range(0, len(row), batch):
         m = min(batch, len(row) - start)
@@ -121,26 +120,34 @@ def near_products(
             cell[i] = row[start + i] * stride + column[start + i]
             at = _U(place[_U(cell[i])])
             for j in range(_U(width)):
-                own[i, j] = around[i, j] = values[at, j]
-        _sums_around(values.ravel(), width, cell[:m], place, steps, ends, around.ravel())
-        np.dot(own[:m].T, around[:m], products)
-        for i in range(width):
-            for j in range(wide):
-                total[i, j] += products[i, j]
+                around[0, i, j] = values[at, j]
+        _sums_around(values.ravel(), width, cell[:m], place, steps, ends, around.ravel(), batch)
+        own = around[0, :m].T
+        for ring in range(rings):
+            np.dot(own, around[ring, :m], product)
+            for i in range(width):
+                for j in range(width):
+                    total[ring, i, j] += product[i, j]
     return total
 
 
 @_compiled
 def _sums_around(
-    numbers: Array, width: int, cell: Places, place: Codes, steps: Places, ends: Places, out: Array
+    numbers: Array,
+    width: int,
+    cell: Places,
+    place: Codes,
+    steps: Places,
+    ends: Places,
+    out: Array,
+    batch: int,
 ) -> None:
-    """Write for each cell the sums of its neighbours, ring by ring, after the first `width` numbers of its
-    (1 + rings) × `width`."""
-    to = _U(0)
+    """Write for each cell the sums of its neighbours: (1 + rings) × batch × `width`, the first one left."""
+    far = _U(batch * width)
     for i in range(len(cell)):
-        here, begin = cell[i], 0
-        to += _U(width)
+        here, begin, to = cell[i], 0, _U(i * width)
         for end in ends:
+            to += far
             # Most rings are of two lags or of four: their sums are written once and not read again.
             if end - begin == 4:
                 a = _U(place[_U(here + steps[begin])]) * _U(width)
@@ -163,7 +170,6 @@ def _sums_around(
                     for j in range(_U(width)):
                         out[to + j] += numbers[a + j]
             begin = end
-            to += _U(width)
 
 
 @_compiled
@@ -248,11 +254,11 @@ def near_sums(
 
     Returns
     -------
-    the products of each grid, shape (grids, P, (1 + rings) × P); and the last grid's sums, shape (cells, P),
+    the products of each grid, shape (grids, 1 + rings, P, P); and the last grid's sums, shape (cells, P),
     rows and columns
     """
     width = values.shape[1]
-    products, level = np.zeros((MOST_LEVELS, width, (1 + len(ends)) * width)), 0
+    products, level = np.zeros((MOST_LEVELS, 1 + len(ends), width, width)), 0
     while (int(row[-1]) + 1) * (int(column.max()) + 1) > most_cells:
         if level >= skipped:
             products[level] = grid_products(values, at, row, column, reach, lags, ends, batch, 0, 1)

@@ -76,7 +76,7 @@ def study(table: PixelTable) -> None:
     rows: dict[str, list[dict[str, object]]] = {}
     for stratum in partition.strata:
         result = fitter.fit(stratum)
-        for name, found in {**result.records, "effects": effect_records(result)}.items():
+        for name, found in {**result.records, **effect_records(result)}.items():
             rows.setdefault(name, []).extend(found)
     assert len(rows["dsep"]) == 36 * len(partition.strata) == 36 * 8
     for name, found in rows.items():
