@@ -13,7 +13,7 @@ from scipy import special
 
 from drivers.errors import FitError
 from drivers.methods.sample import Sample, Selection
-from drivers.methods.slope_errors import Kind, SlopeErrors
+from drivers.methods.slope_errors import KINDS, Kind, SlopeErrors
 from drivers.spec.bound import Equation
 from drivers.spec.terms import Term
 from drivers.stats.effective import EffectiveN
@@ -23,7 +23,7 @@ from drivers.stats.mixed import MixedFit, fit_random_intercept
 from drivers.stats.mixed_glm import MixedGlmFit, fit_mixed_glm
 from drivers.stats.sandwich import influence_errors
 from drivers.stats.slope_dependence import slope_correlation, standardised_slope_errors
-from drivers.stats.tails import log_p_f
+from drivers.stats.tails import log_p_f, log_p_t_or_nan
 
 Array = NDArray[np.float64]
 
@@ -140,9 +140,23 @@ class Fitted:
         return self.coefficients / self.std_error
 
     @cached_property
+    def log_p_by_kind(self) -> dict[Kind, Array]:
+        """ln of the two-sided p-values by kind of errors, shape (k,) each; NaN where there is no test."""
+        known = {kind: self.of_kind(kind) for kind in KINDS}
+        some = {kind: errors for kind, errors in known.items() if errors is not None}
+        together = [
+            np.concatenate(v)
+            for v in zip(*((self.coefficients / e.std_error, e.df) for e in some.values()), strict=True)
+        ]
+        found = np.split(log_p_t_or_nan(*together), len(some))
+        unknown = np.full(len(self.labels), np.nan)
+        return dict.fromkeys(KINDS, unknown) | dict(zip(some, found, strict=True))
+
+    @property
     def log_p(self) -> Array:
-        """ln of the two-sided p-values, shape (k,)."""
-        return self.errors.log_p(self.coefficients)
+        """Those of the errors that were asked for, shape (k,)."""
+        kind = self.sample.errors
+        return self.log_p_by_kind[kind if self.of_kind(kind) is not None else "classical"]
 
     def fitted_values(self, matrix: Array) -> Array:
         """Fitted values on the response's scale, without random intercepts; `matrix` as `Sample.matrix`."""

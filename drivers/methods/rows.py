@@ -127,7 +127,7 @@ def _rows_by_kind(fit: Fit, e: Fitted) -> list[Row]:
     for kind in KINDS:
         errors, std_error = e.of_kind(kind), e.standardised_errors(how, kind)
         assert errors is not None
-        log_p, width = errors.log_p(estimate), t_quantile(errors.df, CONFIDENCE)
+        log_p, width = e.log_p_by_kind[kind], t_quantile(errors.df, CONFIDENCE)
         columns = {
             "term": np.array(e.labels, dtype=object),
             "estimate": estimate,
@@ -150,9 +150,7 @@ def _rows_by_kind(fit: Fit, e: Fitted) -> list[Row]:
 
 def slope_rows(e: Fitted) -> list[Row]:
     """For each slope its estimate, error, interval and p-values by every kind of errors."""
-    estimate, half = e.coefficients, e.errors.half_width
-    plain = e.classical.log_p(estimate)
-    block = np.full(len(estimate), np.nan) if e.block is None else e.block.log_p(estimate)
+    estimate, half, log_p = e.coefficients, e.errors.half_width, e.log_p_by_kind
     return [
         {
             "estimate": b,
@@ -164,7 +162,7 @@ def slope_rows(e: Fitted) -> list[Row]:
         }
         for b, error, t, width, *tests in zip(
             *(v.tolist() for v in (estimate, e.std_error, e.statistic, half)),
-            *(v.tolist() for v in (e.df, e.log_p, plain, block, e.n_effective)),
+            *(v.tolist() for v in (e.df, e.log_p, log_p["classical"], log_p["block"], e.n_effective)),
             strict=True,
         )
     ]

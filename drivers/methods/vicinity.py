@@ -17,7 +17,7 @@ from scipy import sparse
 from drivers.methods.positions import Positions, lattice_of
 from drivers.stats.block_bootstrap import resample_counts
 from drivers.stats.block_moments import BlockMoments
-from drivers.stats.blocks import FEWEST_BLOCKS, MOST_BLOCKS, BlockGrid, block_grid
+from drivers.stats.blocks import FEWEST_BLOCKS, MOST_BLOCKS, BlockGrid, lattice_blocks
 from drivers.stats.effective import Dependence, EffectiveN, effective_ns, error_correlation
 from drivers.stats.lagged import cell_order
 from drivers.stats.lattice import Lattice
@@ -107,13 +107,11 @@ def make_space(at: Positions, side: float | None) -> Space | None:
     if order is not None:
         lattice = replace(lattice, row=lattice.row[order], column=lattice.column[order])
     # The lattice's own places: empty land is narrowed there, and longitude and latitude are km.
-    east = np.asarray(lattice.column * lattice.width, dtype=np.float64)
-    north = np.asarray(lattice.row * lattice.height, dtype=np.float64)
     if side is not None:
-        return Space(order, lattice, block_grid(east, north, side), side, True)
+        return Space(order, lattice, lattice_blocks(lattice, side), side, True)
     cells = min(len(lattice), lattice.shape[0] * lattice.shape[1])
     finest = max(math.sqrt(cells * lattice.height * lattice.width / MOST_BLOCKS), 1e-300)
-    while len((grid := block_grid(east, north, finest)).row) > MOST_BLOCKS:
+    while len((grid := lattice_blocks(lattice, finest)).row) > MOST_BLOCKS:
         finest *= max(math.sqrt(len(grid.row) / MOST_BLOCKS), STEP)
     return Space(order, lattice, grid, finest, False)
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers.stats.correlogram import Correlogram
-from drivers.stats.lattice import flat_coordinates
+from drivers.stats.lattice import Lattice, flat_coordinates
 
 Array = NDArray[np.float64]
 
@@ -118,7 +118,26 @@ def block_grid(easting: Array, northing: Array, side: float, *, geographic: bool
     if not side > 0.0:
         raise ValueError(f"the side of a block must be positive, not {side:g}")
     x, y = flat_coordinates(easting, northing, geographic=geographic)
-    column, row = (np.floor((v - v.min()) / side + EDGE).astype(np.int64) for v in (x, y))
+    return _numbered(_along(y, side), _along(x, side))
+
+
+def lattice_blocks(lattice: Lattice, side: float) -> BlockGrid:
+    """`block_grid` of the places of a lattice, worked out for its lines instead of its pixels."""
+    rows, columns = lattice.shape
+    row, column = (
+        _along(np.arange(lines, dtype=np.float64) * step, side)
+        for lines, step in ((rows, lattice.height), (columns, lattice.width))
+    )
+    return _numbered(row[lattice.row], column[lattice.column])
+
+
+def _along(values: Array, side: float) -> NDArray[np.int64]:
+    """Block along one axis, shape (n,)."""
+    return np.asarray(np.floor((values - values.min()) / side + EDGE), dtype=np.int64)
+
+
+def _numbered(row: NDArray[np.int64], column: NDArray[np.int64]) -> BlockGrid:
+    """The blocks that there are, from the row and the column of each pixel's."""
     width = int(column.max()) + 1
     key = row * width + column
     if (int(row.max()) + 1) * width > max(len(key), DENSE):

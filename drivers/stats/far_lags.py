@@ -15,8 +15,8 @@ from drivers.stats.near_lags import NEAR, Lag, lag_distance, ring_of
 
 Array = NDArray[np.float64]
 
-TOGETHER = 1024
-"""Frequencies whose products are formed at a time: 1 MB for 15 columns."""
+TOGETHER = 512
+"""Frequencies whose products are formed at a time: half a MB for 15 columns."""
 
 
 def far_lags(cells: CellSums, counted: dict[Lag, Array], wider: bool) -> tuple[Array, Array]:
@@ -31,19 +31,22 @@ def far_lags(cells: CellSums, counted: dict[Lag, Array], wider: bool) -> tuple[A
     grid = np.zeros((size, *cells.shape))
     grid[:, cells.row, cells.column] = cells.sums.T
     spectra = fft.rfft2(grid, (2 * bins.far[0], 2 * bins.far[1]))
-    rows = np.arange(bins.far[0] + 1)
     # Real and imaginary parts at each frequency, and at that mirrored in rows: the mean of both is even.
-    whole = np.stack([part[:, at] for at in (rows, -rows) for part in (spectra.real, spectra.imag)], axis=1)
-    whole = whole.reshape(size, 4, -1)
+    down, right = bins.far
+    parts = np.empty((size, 4, down + 1, right + 1))
+    for i, part in enumerate((spectra.real, spectra.imag)):
+        parts[:, i] = part[:, : down + 1]
+        parts[:, 2 + i, 0], parts[:, 2 + i, 1:] = part[:, 0], part[:, : down - 1 : -1]
+    whole = parts.reshape(size, 4, -1)
     del grid, spectra
     j, k = np.tril_indices(size)
     found, product = np.zeros((len(bins.weights), len(j))), np.empty((len(j), TOGETHER))
     for start in range(0, whole.shape[2], TOGETHER):
-        part = whole[:, :, start : start + TOGETHER]
-        some = product[:, : part.shape[2]]
+        near = whole[:, :, start : start + TOGETHER]
+        some = product[:, : near.shape[2]]
         for first in range(size):
             mine = slice(first * (first + 1) // 2, (first + 1) * (first + 2) // 2)
-            np.einsum("vf,kvf->kf", part[first], part[: first + 1], out=some[mine])
+            np.einsum("vf,kvf->kf", near[first], near[: first + 1], out=some[mine])
         found += bins.weights[:, start : start + TOGETHER] @ some.T
     cross = np.empty((len(found), size, size))
     cross[:, j, k] = cross[:, k, j] = found

@@ -310,7 +310,7 @@ def _chunk(block: Block, cells: int, width: int, extremes: bool) -> _Part:
     dropped, counts = int(counts[0]), counts[1:]
     present = np.flatnonzero(counts)
     kept = len(codes) - dropped
-    # The first row is ones: counts and sums come with the products.
+    # The first row is ones: sums come with the products.
     sorted_rows = np.empty((1 + width, kept + 72))[:, :kept]
     sorted_rows[0] = 1.0
     if len(present) > 1 or dropped:
@@ -324,17 +324,20 @@ def _chunk(block: Block, cells: int, width: int, extremes: bool) -> _Part:
     k = len(present)
     stops = np.cumsum(counts[present])
     parts = [sorted_rows[:, stop - m : stop] for m, stop in zip(counts[present], stops, strict=True)]
-    products = np.empty((k, 1 + width, 1 + width))
+    products = np.empty((k, width, 1 + width))
+    # Two views, not one with itself: then numpy takes the product that is fast for a few hundred rows.
     if weights is None:
+        weight = counts[present].astype(np.float64)
         for part, out in zip(parts, products, strict=True):
-            np.matmul(part, part.T, out=out)
+            np.matmul(part[1:], part.T, out=out)
     else:
         weighted = np.split(weights, stops[:-1])
+        weight = np.array([w.sum() for w in weighted])
         for part, w, out in zip(parts, weighted, products, strict=True):
-            np.matmul(part * w, part.T, out=out)
-    weight, residue = products[:, 0, 0].copy(), np.zeros((k, width))
-    mean = np.where(weight[:, None] != 0, products[:, 0, 1:] / weight[:, None], 0.0)
-    cross = products[:, 1:, 1:]
+            np.matmul(part[1:] * w, part.T, out=out)
+    residue = np.zeros((k, width))
+    mean = np.where(weight[:, None] != 0, products[:, :, 0] / weight[:, None], 0.0)
+    cross = 0.5 * (products[:, :, 1:] + products[:, :, 1:].swapaxes(1, 2))
     cross -= weight[:, None, None] * mean[:, :, None] * mean[:, None, :]
     spread = np.diagonal(cross, axis1=1, axis2=2)
     lossy = ~(weight[:, None] * mean**2 <= CENTRE_FIRST * spread).all(axis=1)

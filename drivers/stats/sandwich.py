@@ -35,9 +35,9 @@ FEWEST_FOR_ERRORS = 2
 """Blocks: the scores of one block add up to nil, whatever the error."""
 
 SMALL_SHARE, NOTHING = 0.1, 1e-16
-"""Of a block with a smaller share in all directions together the terms of a power series are added up that
-are not below `NOTHING`, at most 16; of larger ones the eigenvalues are found, which takes ten times as
-long."""
+"""Of a block whose share in all directions together has a smaller norm the terms of a power series are added
+up that are not below `NOTHING`, at most 16; of larger ones the eigenvalues are found, which takes ten times
+as long."""
 
 WHOLLY_IN_ONE = 1e-10
 """Where one block leaves less than this share of a direction to all others (a class that occurs in it alone),
@@ -343,12 +343,12 @@ def _root_of_inverse(blocks: BlockMoments, response: int, x: NDArray[np.intp]) -
 
 def _inverse_root_times(leverage: Array, along: Array) -> Array:
     """(I - H_g)^(-1/2) v_g of every block, shape (k + 1, G), for H of shape (k + 1, k + 1, G)."""
-    trace = np.einsum("iig->g", leverage)
-    small = trace < SMALL_SHARE
+    norm = np.sqrt(np.einsum("ijg,ijg->g", leverage, leverage))
+    small = norm < SMALL_SHARE
     found = along.copy()
     if small.any():
-        # Eigenvalues lie below the trace, each term below its power.
-        terms = math.ceil(math.log(NOTHING) / math.log(min(max(trace[small].max(), NOTHING), SMALL_SHARE)))
+        # Eigenvalues lie below the norm, each term below its power.
+        terms = math.ceil(math.log(NOTHING) / math.log(min(max(norm[small].max(), NOTHING), SMALL_SHARE)))
         # Blocks of a larger share would make the series diverge; theirs are found below.
         left = np.where(small, leverage, 0.0) if not small.all() else leverage
         # Σ c_j H^j with c_j = c_(j-1) (2j - 1)/(2j).
