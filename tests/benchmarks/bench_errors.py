@@ -2,11 +2,11 @@
 
     .venv/bin/python tests/benchmarks/bench_errors.py [PIXELS ...]
 
-The model of bench_psem.py (14 variables, 5 equations, 36 claims) on a square grid whose land uses are patches,
-in eight strata: `uses`, eight land uses that part the map; `crossed`, all pixels, sink and source, and five
-land uses, so that each pixel is in three strata. `errors`: reading the pixels, all three kinds of errors of
-all coefficients and claims of all strata, without draws. `draws`: what 999 draws of blocks add, for every
-coefficient, raw and standardised, and every effect.
+The model of bench_psem.py (14 variables, 5 equations, 36 claims) on a square grid whose land uses are
+patches, in eight strata: `uses`, eight land uses that part the map; `crossed`, all pixels, sink and source,
+and five land uses, so that each pixel is in three strata. `errors`: reading the pixels, all three kinds of
+errors of all coefficients and claims of all strata, without draws. `draws`: what 999 draws of blocks add, for
+every coefficient, raw and standardised, and every effect.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def main(sizes: list[int]) -> None:
         for way in ("uses", "crossed"):
             # Measured beside each other: on a busy machine both slow down.
             blas = best(lambda x=x: x.T @ x)
-            errors = min(fits(table, way, 0, effects=False)[0] for _ in range(3))
+            errors = min(fits(table, way, 0, effects=False)[0] for _ in range(5))
             blas = min(blas, best(lambda x=x: x.T @ x))
             draws = fits(table, way, 999, effects=True)[1]
             tracemalloc.start()
