@@ -100,3 +100,17 @@ def test_a_stratum_whose_column_is_infinite_spoils_no_other(
     for i in at:
         rows = logs[f"use={i}"].rename(index={"log(z)": "z"})
         pd.testing.assert_frame_equal(rows, found[f"use={i}"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_stratum_without_complete_pixels_spoils_no_other(
+    frame: pd.DataFrame, found: dict[str, Any], compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its sums would be begun ahead of the fit that says why there are none. Blocks are as wide as the errors
+    of the largest stratum ask, which is another one."""
+    monkeypatch.setattr(near_lags, "COMPILED", 0 if compiled else 10**6)
+    for missing in (1, 2):
+        bare = fits(frame.assign(x=frame.x.where(frame.use != missing)), [0, 1, 2, 3])
+        assert bare[f"use={missing}"].endswith("has a value in every variable")
+        kept = NUMBERS[:-1]
+        pd.testing.assert_frame_equal(bare["use=0"][kept], found["use=0"][kept], rtol=1e-7)

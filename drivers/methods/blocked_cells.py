@@ -108,7 +108,8 @@ class BlockedCells:
             strata = self._partition.strata
             after = next((i for i, s in enumerate(strata, start=1) if s.label == stratum.label), len(strata))
             for following in strata[after : after + AHEAD]:
-                self._begun[following.label] = self._begin(following)
+                if self._moments.rows[self._members(following)].any():
+                    self._begun[following.label] = self._begin(following)
             self._dependence = {stratum.label: Dependence(found())}
             self._begun.pop(stratum.label, None)
             if after == len(strata):

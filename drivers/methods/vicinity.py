@@ -6,9 +6,10 @@ Made once per stratum from its rows; every equation, claim and composite then co
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,8 @@ Rows = NDArray[np.intp]
 Codes = NDArray[np.int64]
 Equation = tuple[int, tuple[int, ...]]
 """A response and its predictors, as columns."""
+
+_Found = TypeVar("_Found")
 
 STEP = 1.02
 """Least growth of the side of the finest blocks while there are too many of them."""
@@ -130,8 +133,8 @@ class Vicinity:
     dependence: Dependence
     moments: BlockMoments
     blocks: Blocks
-    _effective: dict[tuple[Equation, int | None], EffectiveN] = field(default_factory=dict, repr=False)
-    _sandwich: dict[tuple[Equation, int | None], Sandwich] = field(default_factory=dict, repr=False)
+    _effective: dict[int | None, dict[Equation, EffectiveN]] = field(default_factory=dict, repr=False)
+    _sandwich: dict[int | None, dict[Equation, Sandwich]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def borders(self) -> sparse.csr_array:
@@ -154,26 +157,17 @@ class Vicinity:
 
     def effectives(self, equations: Sequence[Equation], *, first: int | None = None) -> list[EffectiveN]:
         """The same of several regressions, together; of their first so many predictors, by default of all."""
-        new = [key for key in dict.fromkeys(equations) if (key, first) not in self._effective]
-        if new:
-            try:
-                self._add_effectives(new, first)
-            except np.linalg.LinAlgError:
-                for key in new:
-                    self._add_effective(key, first)
-        return [self._effective[key, first] for key in equations]
 
-    def _add_effectives(self, keys: Sequence[Equation], first: int | None) -> None:
-        found = effective_ns(self.dependence, keys, first=first)
-        self._effective.update(zip([(key, first) for key in keys], found, strict=True))
+        def unknown(predictors: int) -> EffectiveN:
+            nan = np.full(predictors, np.nan)
+            return EffectiveN(nan, self.dependence.lagged.n, nan, nan, nan)
 
-    def _add_effective(self, key: Equation, first: int | None) -> None:
-        try:
-            self._add_effectives([key], first)
-        except np.linalg.LinAlgError:
-            unknown = np.full(len(key[1][:first]), np.nan)
-            n = self.dependence.lagged.n
-            self._effective[key, first] = EffectiveN(unknown, n, unknown, unknown, unknown)
+        return _known(
+            self._effective.setdefault(first, {}),
+            equations,
+            lambda new: effective_ns(self.dependence, new, first=first),
+            lambda equation: unknown(len(equation[1][:first])),
+        )
 
     def sandwich(self, response: int, predictors: Sequence[int]) -> Sandwich:
         """Slopes of a regression with errors over blocks; NaN where there is no telling."""
@@ -181,32 +175,44 @@ class Vicinity:
 
     def sandwiches(self, equations: Sequence[Equation], *, first: int | None = None) -> list[Sandwich]:
         """The same of several regressions, together; of their first so many predictors, by default of all."""
-        new = [key for key in dict.fromkeys(equations) if (key, first) not in self._sandwich]
-        if new:
+
+        def made(new: Sequence[Equation]) -> list[Sandwich]:
+            found = sandwich(self.moments, new, first=first, correction="CR2", borders=self.borders)
+            counts = [len(predictors[:first]) for _, predictors in new]
+            stops = np.cumsum(counts).tolist()
+            return [found.part(stop - count, count) for stop, count in zip(stops, counts, strict=True)]
+
+        def unknown(predictors: int) -> Sandwich:
+            nan, none = np.full(predictors, np.nan), np.full((self.moments.n_blocks, predictors), np.nan)
+            return Sandwich(nan, nan, none, none, nan, nan, self.moments.labels)
+
+        return _known(
+            self._sandwich.setdefault(first, {}),
+            equations,
+            made,
+            lambda equation: unknown(len(equation[1][:first])),
+        )
+
+
+def _known(
+    cache: dict[Equation, _Found],
+    equations: Sequence[Equation],
+    made: Callable[[Sequence[Equation]], list[_Found]],
+    unknown: Callable[[Equation], _Found],
+) -> list[_Found]:
+    """What a cache holds of some regressions; what it lacks is made, together unless one has no answer."""
+    new = [equation for equation in dict.fromkeys(equations) if equation not in cache]
+    try:
+        found = made(new) if new else []
+    except np.linalg.LinAlgError:
+        found = []
+        for equation in new:
             try:
-                self._add_sandwiches(new, first)
+                found += made([equation])
             except np.linalg.LinAlgError:
-                for key in new:
-                    self._add_sandwich(key, first)
-        return [self._sandwich[key, first] for key in equations]
-
-    def _add_sandwiches(self, keys: Sequence[Equation], first: int | None) -> None:
-        found = sandwich(self.moments, keys, first=first, correction="CR2", borders=self.borders)
-        at = 0
-        for key in keys:
-            count = len(key[1][:first])
-            self._sandwich[key, first] = found.part(at, count)
-            at += count
-
-    def _add_sandwich(self, key: Equation, first: int | None) -> None:
-        try:
-            self._add_sandwiches([key], first)
-        except np.linalg.LinAlgError:
-            count = len(key[1][:first])
-            unknown, none = np.full(count, np.nan), np.full((self.moments.n_blocks, count), np.nan)
-            self._sandwich[key, first] = Sandwich(
-                unknown, unknown, none, none, unknown, unknown, self.moments.labels
-            )
+                found.append(unknown(equation))
+    cache.update(zip(new, found, strict=True))
+    return [cache[equation] for equation in equations]
 
 
 def widest_reach(dependence: Dependence, equations: Sequence[Equation]) -> float:

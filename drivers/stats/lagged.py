@@ -181,6 +181,11 @@ def begin_lagged(
     pool : whose threads work from now on, without the interpreter's lock
     most_cells : of a grid that is transformed as it is, at least 1
 
+    Raises
+    ------
+    ValueError
+        no pixel is inside
+
     Notes
     -----
     Up to `most_cells` cells, sums per cell are correlated with each other by FFT, padded so that nothing
@@ -195,8 +200,9 @@ def begin_lagged(
     d(H) the distance of the lags h beyond the near ones that have a share in H. The wider grid is
     treated in the same way.
     """
-    lattice = pixels.lattice
-    if math.prod(lattice.shape) <= most_cells:
+    if not pixels.count(inside):
+        raise ValueError("no pixel is inside")
+    if math.prod(pixels.lattice.shape) <= most_cells:
         near: Callable[[], NearSums] = partial(_no_near_sums, pixels, inside)
     else:
         near = begin_near_sums(pixels, inside, most_cells, pool)

@@ -32,11 +32,9 @@ SHARED = 750_000
 """Strata of more pixels are summed in two parts, which two threads can take. Parts are added in order, so the
 number of threads changes no bit."""
 
-
 COMPILED = 250_000
 """Tables of fewer pixels are summed in numpy: to load compiled loops takes as long as to sum 300,000 pixels,
 and to compile them, once on every machine, eight seconds."""
-
 
 Sums = tuple[Array, Array, Array, Places, Places]
 """What `near_sums` returns."""
@@ -106,7 +104,7 @@ def _begin_compiled(
     from drivers.stats import neighbour_sums as loops
 
     lattice, batch = pixels.lattice, cells_at_a_time(pixels.values.shape[1])
-    parts = 2 if pixels.counts[inside].sum() > SHARED else 1
+    parts = 2 if pixels.count(inside) > SHARED else 1
 
     def prepare() -> tuple[Array, Codes, Codes, Codes, Array]:
         return loops.cells_of(pixels.values, lattice.row, lattice.column, pixels.codes, inside, batch)

@@ -55,7 +55,7 @@ def near_sums(
         # Empty columns beyond the last one, so that no lag runs into the next row.
         stride = column.max() + 1 + reach
         cell = row * stride + column
-        place = np.full((row[-1] + 1 + reach) * stride, len(values) - 1)
+        place = np.full((row[-1] + 1 + reach) * stride, len(values) - 1, dtype=np.int32)
         place[cell] = at
         products.append(_near_products(values, at, cell, place, lags @ [stride, 1], ends)[None])
         row, column = row // 2, column // 2
@@ -68,7 +68,7 @@ def near_sums(
 
 
 def _near_products(
-    values: Array, at: Places, cell: Places, place: Places, steps: Places, ends: Places
+    values: Array, at: Places, cell: Places, place: NDArray[np.int32], steps: Places, ends: Places
 ) -> Array:
     """As `neighbour_sums.near_products`: of cells by their numbers on the grid."""
     width, rings = values.shape[1], len(ends)
@@ -89,7 +89,7 @@ def cells_at_a_time(width: int) -> int:
     return max(SMALL // width**2, 1)
 
 
-def _summed(starts: Places, of: Places, n: int) -> sparse.csr_array:
+def _summed(starts: Places, of: NDArray[np.integer], n: int) -> sparse.csr_array:
     """The matrix whose row i sums those of n rows that `of[starts[i]:starts[i + 1]]` names."""
     return sparse.csr_array((np.ones(len(of)), of, starts), shape=(len(starts) - 1, n))
 

@@ -47,9 +47,12 @@ class PixelRows:
         return 1 + len(self.centre)
 
     @cached_property
-    def counts(self) -> NDArray[np.intp]:
-        """Pixels of each code."""
+    def _counts(self) -> NDArray[np.intp]:
         return np.bincount(self.codes)
+
+    def count(self, inside: NDArray[np.bool_]) -> int:
+        """How many pixels have a code that is inside, shape (codes,)."""
+        return int(self._counts[inside[: len(self._counts)]].sum())
 
 
 def pixel_rows(
