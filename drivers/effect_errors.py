@@ -32,6 +32,9 @@ Array = NDArray[np.float64]
 FEWEST_BLOCKS = 3
 """Blocks that a variance over blocks needs: with two, both have the same share in it."""
 
+NEGLIGIBLE = 1e-9
+"""Share of the largest part in an effect's error below which a coefficient has none."""
+
 
 @dataclass(frozen=True, slots=True)
 class EdgeErrors:
@@ -58,7 +61,10 @@ class EdgeErrors:
         That of the coefficient for an effect that is one; for products and sums of them, whose delta errors
         are normal, that of the coefficient known worst where independent pixels or blocks are counted.
         """
-        moving = (gradients != 0) & (np.diag(self.variance) + np.diag(self.weights) != 0)
+        spread = np.sqrt(np.diag(self.variance) + np.diag(self.weights))
+        size = np.where(gradients == 0, 0.0, np.abs(gradients) * spread)
+        # What cancels in a gradient is nil but for rounding, and says nothing of how well it is known.
+        moving = np.isnan(size) | (size > NEGLIGIBLE * np.fmax.reduce(size, axis=1, initial=0.0)[:, None])
         least = np.where(moving, self.df, np.inf).min(axis=1, initial=np.inf)
         normal = kind in ("classical", "robust")
         return least if not normal else np.where(moving.sum(axis=1) > 1, np.inf, least)

@@ -12,6 +12,7 @@ from scipy import stats
 
 import drivers as dr
 from drivers import pathways
+from drivers.effect_errors import EdgeErrors
 from drivers.glossary import TABLES
 
 FORMULA = "m ~ x + z; k ~ m + z; y ~ m + k + z"
@@ -238,3 +239,15 @@ def test_effects_behind_a_link_are_products_on_the_link_scale(frame: pd.DataFram
     )
     std = table.loc[("m", "x"), "std_estimate"] * table.loc[("hit", "m"), "std_estimate"]
     assert got.std_estimate == pytest.approx(std)
+
+
+def test_what_cancels_in_a_gradient_does_not_count_for_degrees_of_freedom() -> None:
+    """The joint effect of a composite does not depend on its weights; rounding leaves 1e-17 of them."""
+    known = EdgeErrors(
+        np.diag([0.04, 0.01, 0.0, np.nan]), np.zeros((4, 4)), np.array([90.0, 12.0, 3.0, 7.0]), np.zeros(4)
+    )
+    gradients = np.array(
+        [[2.0, 1e-17, 5.0, 0.0], [2.0, 0.5, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [2.0, 0.0, 0.0, 1.0]]
+    )
+    assert known.effect_df(gradients, "effective").tolist() == [90.0, 12.0, np.inf, 7.0]
+    assert known.effect_df(gradients, "classical").tolist() == [90.0, np.inf, np.inf, np.inf]

@@ -142,3 +142,16 @@ def test_a_covariance_over_blocks_is_never_negative() -> None:
     found = positive_covariance(fit.influence, borders)
     assert found[0, 0] == pytest.approx(own if own > 0 else float((fit.influence**2).sum()))
     assert found[0, 0] == pytest.approx(influence_errors(fit.influence, borders)[0] ** 2)
+
+
+def test_a_variance_that_borders_leave_at_nil_is_that_of_the_blocks_whatever_its_sign():
+    """Of two blocks in a row K is all ones: what they differ by has no variance, but for rounding."""
+    row, column = np.array([0, 0]), np.array([0, 1])
+    borders = border_weights(row, column)
+    for rounding in (-1e-13, 0.0, 1e-13):
+        influence = np.array([[1.0], [-1.0 + rounding]])
+        assert influence_errors(influence, borders)[0] == pytest.approx(np.sqrt(2.0))
+        assert positive_covariance(influence, borders)[0, 0] == pytest.approx(2.0)
+        both = np.column_stack([influence[:, 0], [1.0, 1.0]])
+        found = positive_covariance(both, borders)
+        np.testing.assert_allclose(found, [[2.0, 0.0], [0.0, 4.0]], atol=1e-9)

@@ -39,6 +39,10 @@ SMALL_SHARE, NOTHING = 0.1, 1e-16
 up that are not below `NOTHING`, at most 16; of larger ones the eigenvalues are found, which takes ten times
 as long."""
 
+NIL = 1e-9
+"""With borders a variance below this share of that of the blocks by themselves is nil but for rounding: along
+as many combinations as borders leave undecided, where there are few blocks. It counts as negative."""
+
 WHOLLY_IN_ONE = 1e-10
 """Where one block leaves less than this share of a direction to all others (a class that occurs in it alone),
 its residuals along that direction are nil by construction and are left at that."""
@@ -185,20 +189,20 @@ def border_weights(row: Codes, column: Codes) -> Array:
 def influence_errors(influence: Array, borders: Borders | None = None) -> Array:
     """Standard errors of m numbers from what each block adds to them, shape (G, m) to (m,).
 
-    With `borders` the sum of products can come out negative; the blocks by themselves then stand.
+    With `borders` the sum of products can come out negative or nil; the blocks by themselves then stand.
     """
     own = (influence**2).sum(axis=0)
     if borders is None:
         return np.asarray(np.sqrt(own))
     across = (influence * (borders @ influence)).sum(axis=0)
-    return np.asarray(np.sqrt(np.where(across > 0, across, own)))
+    return np.asarray(np.sqrt(np.where(across > NIL * own, across, own)))
 
 
 def positive_covariance(influence: Array, borders: Borders) -> Array:
     """Joint covariance of m numbers from what each block adds to them, shape (G, m) to (m, m), with borders.
 
-    With borders the sum of products can come out negative along some combination of the numbers: there the
-    blocks by themselves stand, as in `influence_errors`.
+    With borders the sum of products can come out negative or nil along some combination of the numbers: there
+    the blocks by themselves stand, as in `influence_errors`.
 
     Examples
     --------
@@ -213,7 +217,7 @@ def positive_covariance(influence: Array, borders: Borders) -> Array:
     root = vectors[:, spanned] * np.sqrt(values[spanned])
     back = vectors[:, spanned] / np.sqrt(values[spanned])
     ratio, turn = np.linalg.eigh(back.T @ (scaled.T @ borders @ scaled) @ back)
-    whole = root @ (turn * np.where(ratio > 0.0, ratio, 1.0)) @ turn.T @ root.T
+    whole = root @ (turn * np.where(ratio > NIL, ratio, 1.0)) @ turn.T @ root.T
     return np.asarray(whole * np.outer(unit, unit))
 
 
