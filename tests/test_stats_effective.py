@@ -254,6 +254,11 @@ def test_regressions_together_have_the_numbers_that_each_has_alone():
         alone = effective_n(Dependence(lagged), response, predictors)
         np.testing.assert_allclose(found.n_effective, alone.n_effective, rtol=1e-9)
         np.testing.assert_allclose(found.df, alone.df, rtol=1e-9)
+    wider = Dependence(lagged).extend(np.array([[1.0, 1.0, 0.0, 0.0]]))
+    found, of_sum = effective_ns(wider, [regressions[0], (4, (2,))])
+    np.testing.assert_allclose(found.n_effective, together[0].n_effective, rtol=1e-9)
+    alone = effective_n(Dependence(wider.lagged), 4, (2,))
+    np.testing.assert_allclose(of_sum.n_effective, alone.n_effective, rtol=1e-9)
     first = effective_ns(Dependence(lagged), regressions, first=1)
     assert [len(found.n_effective) for found in first] == [1, 1, 1]
     with pytest.raises(np.linalg.LinAlgError):

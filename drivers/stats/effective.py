@@ -127,17 +127,27 @@ class Dependence:
             the predictors are collinear or constant
         """
         key = (response, *predictors)
-        if self._origin and max(key) < len(self._origin[0].lagged.centre):
-            return self._origin[0].correlation(response, predictors)
+        base = self._base_of(key)
+        if base is not None:
+            return base.correlation(response, predictors)
         if key not in self._correlations:
             self.correlations([key], [_equation(self.lagged, response, predictors, 0)])
         return self._correlations[key]
 
     def correlations(self, keys: Sequence[tuple[int, ...]], equations: Sequence[_Equation]) -> None:
         """Work out those of several regressions, named by response and predictors, together."""
-        new = {k: e.sums for k, e in zip(keys, equations, strict=True) if k not in self._correlations}
-        found = fit_correlations(self.lagged, self.mixture, self.fitted, list(new.values()))
-        self._correlations.update(zip(new, found, strict=True))
+        sums = {key: equation.sums for key, equation in zip(keys, equations, strict=True)}
+        owners = {key: self._base_of(key) or self for key in sums}
+        for owner in {id(owner): owner for owner in owners.values()}.values():
+            new = [key for key in sums if owners[key] is owner and key not in owner._correlations]
+            found = fit_correlations(self.lagged, self.mixture, self.fitted, [sums[key] for key in new])
+            owner._correlations.update(zip(new, found, strict=True))
+
+    def _base_of(self, key: tuple[int, ...]) -> Dependence | None:
+        """That which this one extends, where it has all columns of a regression."""
+        if self._origin is None or max(key) >= len(self._origin[0].lagged.centre):
+            return None
+        return self._origin[0]._base_of(key) or self._origin[0]
 
     def blocks(self, most: int) -> BlockLikelihood:
         """Likelihoods by at most so many blocks; the dear part, made when first asked for."""
