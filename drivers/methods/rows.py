@@ -128,15 +128,16 @@ def _rows_by_kind(fit: Fit, e: Fitted) -> list[Row]:
         errors, std_error = e.of_kind(kind), e.standardised_errors(how, kind)
         assert errors is not None
         log_p, width = e.log_p_by_kind[kind], t_quantile(errors.df, CONFIDENCE)
+        error = errors.std_error
         columns = {
             "term": np.array(e.labels, dtype=object),
             "estimate": estimate,
-            "std_error": errors.std_error,
+            "std_error": error,
             "df": errors.df,
             "p_value": np.exp(log_p),
             "log_p": log_p,
-            "conf_low": estimate - errors.half_width,
-            "conf_high": estimate + errors.half_width,
+            "conf_low": estimate - width * error,
+            "conf_high": estimate + width * error,
             "std_estimate": std,
             "std_estimate_error": std_error,
             "std_conf_low": std - width * std_error,

@@ -44,13 +44,13 @@ class Blocks:
     ----------
     side : in units of the coordinates (km for longitude and latitude)
     label : block of each of the finest blocks, shape (F,)
-    borders : what neighbouring blocks share counts too, shape (B, B)
+    borders : what neighbouring blocks share counts too, shape (B, B); each borders on eight others at most
     counts : how often each draw of the bootstrap takes each block, shape (draws, B)
     """
 
     side: float
     label: Codes
-    borders: Array
+    borders: sparse.csr_array
     counts: NDArray[np.int64]
 
 
@@ -85,7 +85,7 @@ class Space:
         while times > 1 and len(self._wider(times)[0]) < FEWEST_BLOCKS:
             times -= 1
         places, label = self._wider(times)
-        borders = border_weights(places[:, 0], places[:, 1])
+        borders = sparse.csr_array(border_weights(places[:, 0], places[:, 1]))
         return Blocks(times * self.side, label, borders, resample_counts(len(places), draws, rng))
 
     def _wider(self, times: int) -> tuple[Codes, Codes]:
@@ -138,9 +138,9 @@ class Vicinity:
 
     @cached_property
     def borders(self) -> sparse.csr_array:
-        """Weights between the blocks of the stratum, shape (G, G); each borders on eight others at most."""
+        """Weights between the blocks of the stratum, shape (G, G)."""
         labels = self.moments.labels
-        return sparse.csr_array(self.blocks.borders[np.ix_(labels, labels)])
+        return sparse.csr_array(self.blocks.borders[labels][:, labels])
 
     @property
     def counts(self) -> NDArray[np.int64]:

@@ -57,7 +57,9 @@ def cross_blocks(cells: NDArray[np.integer], blocks: NDArray[np.integer]) -> Blo
     if cells.shape != blocks.shape or cells.ndim != 1:
         raise ValueError(f"cells and blocks must be (n,) both, not {cells.shape} and {blocks.shape}")
     width = int(blocks.max(initial=0)) + 1
-    keys = np.where((cells >= 0) & (blocks >= 0), cells.astype(np.int64) * width + blocks, -1)
+    keys = cells.astype(np.int64) * width + blocks
+    if cells.min(initial=0) < 0 or blocks.min(initial=0) < 0:
+        keys[(cells < 0) | (blocks < 0)] = -1
     present = np.flatnonzero(np.bincount(keys + 1)[1:])
     number = np.full(int(keys.max(initial=-1)) + 2, -1, dtype=np.int32)
     number[present] = np.arange(len(present))

@@ -118,7 +118,9 @@ def block_grid(easting: Array, northing: Array, side: float, *, geographic: bool
     if not side > 0.0:
         raise ValueError(f"the side of a block must be positive, not {side:g}")
     x, y = flat_coordinates(easting, northing, geographic=geographic)
-    return _numbered(_along(y, side), _along(x, side))
+    row, column = _along(y, side), _along(x, side)
+    width = int(column.max()) + 1
+    return _numbered(row * width + column, int(row.max()) + 1, width)
 
 
 def lattice_blocks(lattice: Lattice, side: float) -> BlockGrid:
@@ -128,7 +130,8 @@ def lattice_blocks(lattice: Lattice, side: float) -> BlockGrid:
         _along(np.arange(lines, dtype=np.float64) * step, side)
         for lines, step in ((rows, lattice.height), (columns, lattice.width))
     )
-    return _numbered(row[lattice.row], column[lattice.column])
+    width = int(column.max()) + 1
+    return _numbered((row * width)[lattice.row] + column[lattice.column], int(row.max()) + 1, width)
 
 
 def _along(values: Array, side: float) -> NDArray[np.int64]:
@@ -136,15 +139,13 @@ def _along(values: Array, side: float) -> NDArray[np.int64]:
     return np.asarray(np.floor((values - values.min()) / side + EDGE), dtype=np.int64)
 
 
-def _numbered(row: NDArray[np.int64], column: NDArray[np.int64]) -> BlockGrid:
-    """The blocks that there are, from the row and the column of each pixel's."""
-    width = int(column.max()) + 1
-    key = row * width + column
-    if (int(row.max()) + 1) * width > max(len(key), DENSE):
+def _numbered(key: NDArray[np.int64], rows: int, width: int) -> BlockGrid:
+    """The blocks that there are, from the number of each pixel's on a grid of `rows` × `width`."""
+    if rows * width > max(len(key), DENSE):
         keys, codes = np.unique(key, return_inverse=True)
     else:
         # To mark the blocks that there are is ten times as fast as to sort the pixels by block.
-        there = np.zeros((int(row.max()) + 1) * width, dtype=np.int64)
+        there = np.zeros(rows * width, dtype=np.int64)
         there[key] = 1
         keys, codes = np.flatnonzero(there), (np.cumsum(there) - 1)[key]
     return BlockGrid(codes.astype(np.int64, copy=False), keys // width, keys % width)

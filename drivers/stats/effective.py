@@ -356,8 +356,8 @@ def others_residuals(lagged: LaggedMoments, response: int, predictors: Sequence[
 
 def _equation(lagged: LaggedMoments, response: int, predictors: Sequence[int], wanted: int) -> _Equation:
     """Sums over pairs of an equation, and of the first so many of its predictors."""
-    model = np.concatenate([[0], np.asarray(predictors, dtype=np.intp) + 1])
-    index = np.append(model, response + 1)
+    index = np.array([-1, *predictors, response]) + 1
+    model = index[:-1]
     # Of all columns only these are in the equation, the response last.
     cross = lagged.cross[:, index[:, None], index]
     error, basis, others = _projections(cross[0])
@@ -374,14 +374,15 @@ def _projections(gram: Array) -> tuple[Array, Array, Array]:
     """Weights on (1, predictors, response) of the residual, and on (1, predictors) of an orthonormal basis of
     the model and of what the other predictors leave of each: shapes (2 + k,), (1 + k, 1 + k), (k, 1 + k)."""
     inner = gram[:-1, :-1]
-    scale = np.sqrt(np.diag(inner))
+    scale = np.sqrt(inner.diagonal())
     if not (scale > 0.0).all():
         raise np.linalg.LinAlgError("constant column")
-    lower, fault = lapack.dpotrf(inner / np.outer(scale, scale), lower=1, clean=1)
-    if fault or np.any(np.diag(lower) ** 2 < ALIASED):
+    lower, fault = lapack.dpotrf(inner / (scale[:, None] * scale), lower=1, clean=1)
+    if fault or (lower.diagonal() ** 2 < ALIASED).any():
         raise np.linalg.LinAlgError("collinear columns")
     basis = lapack.dtrtri(lower, lower=1)[0] / scale
     precision = basis.T @ basis
-    error = np.append(-precision @ gram[:-1, -1], 1.0)
+    error = np.ones(len(gram))
+    error[:-1] = -precision @ gram[:-1, -1]
     # A row of the precision over its diagonal: the residual of that column on all others.
-    return error, basis, precision[1:] / np.diag(precision)[1:, None]
+    return error, basis, precision[1:] / precision.diagonal()[1:, None]

@@ -155,7 +155,7 @@ def make_lattice(
     if most_cells < 1:
         raise ValueError(f"most_cells must be at least 1, not {most_cells}")
     x, y = flat_coordinates(easting, northing, geographic=geographic)
-    distinct = np.unique(x), np.unique(y)
+    distinct = _distinct(x), _distinct(y)
     if cell_size is not None:
         steps = (cell_size, cell_size)
         exact = on_grid(distinct[0], cell_size) and on_grid(distinct[1], cell_size)
@@ -199,11 +199,16 @@ def close_gaps(values: Array, step: float, distinct: Array) -> Array:
 
 def place(values: Array, step: float, times: int, exact: bool) -> NDArray[np.intp]:
     """Cell along one axis, shape (n,): `times` grid lines to a cell; between lines where there is no grid."""
-    lines = (values - values.min()) / step
+    lines = values - values.min()
+    lines /= step
     # Cells of points off the lines begin at a line, so that a coarser grid has equally many in each.
-    lines = np.rint(lines) if exact else np.floor(lines + OFF_GRID)
-    line = lines.astype(np.intp)
+    line = (np.rint(lines, out=lines) if exact else np.floor(lines + OFF_GRID)).astype(np.intp)
     return line if times == 1 else np.asarray(line // times, dtype=np.intp)
+
+
+def _distinct(values: Array) -> Array:
+    """The values that occur, ascending; one of those that follow each other is looked at."""
+    return np.unique(values[np.concatenate([[True], values[1:] != values[:-1]])])
 
 
 def cells(x: Array, y: Array, width: float, height: float) -> float:
