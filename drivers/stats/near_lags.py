@@ -33,8 +33,8 @@ SHARED = 750_000
 number of threads changes no bit."""
 
 COMPILED = 250_000
-"""Tables of fewer pixels are summed in numpy: to load compiled loops takes as long as to sum 300,000 pixels,
-and to compile them, once on every machine, eight seconds."""
+"""Tables of fewer pixels are summed in numpy: to load compiled loops takes half a second, which is what they
+save on so many pixels; to compile them, once on every machine, takes eight."""
 
 Sums = tuple[Array, Array, Array, Places, Places]
 """What `near_sums` returns."""

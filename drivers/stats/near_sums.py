@@ -62,7 +62,8 @@ def near_sums(
         number = row * (column.max() + 1) + column
         blocks, which = np.unique(number, return_inverse=True)
         row, column = np.divmod(blocks, column.max() + 1)
-        values = _with_nothing(_summed(np.arange(len(at) + 1), which, len(blocks)).T @ values[at])
+        members = sparse.csr_array((np.ones(len(at)), (which, at)), shape=(len(blocks), len(values)))
+        values = _with_nothing(members @ values)
         at = np.arange(len(blocks))
     return np.concatenate(products), single, values[at], row, column
 
