@@ -63,7 +63,7 @@ def near_sums(
         blocks, which = np.unique(number, return_inverse=True)
         row, column = np.divmod(blocks, column.max() + 1)
         members = sparse.csr_array((np.ones(len(at)), (which, at)), shape=(len(blocks), len(values)))
-        values = _with_nothing(members @ values)
+        values = _with_nothing(np.asarray(members @ values))
         at = np.arange(len(blocks))
     return np.concatenate(products), single, values[at], row, column
 
