@@ -209,6 +209,7 @@ def test_strata_pick_their_rows_of_one_table(most, shared, compiled, monkeypatch
     alone = lagged_moments(x[:, at], grid, most_cells=most)
     np.testing.assert_allclose(found.distance, alone.distance)
     np.testing.assert_allclose(found.centre, alone.centre)
+    # Products of columns fifty deviations off their mean over all pairs are 1e9: 1e-15 of that.
     np.testing.assert_allclose(found.cross, alone.cross, atol=1e-6)
     np.testing.assert_allclose(found.cells.sums, alone.cells.sums, atol=1e-9)
 

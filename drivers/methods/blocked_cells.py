@@ -120,9 +120,7 @@ class BlockedCells:
     def _begin(self, stratum: Stratum) -> Callable[[], LaggedMoments]:
         if stratum.label in self._begun:
             return self._begun[stratum.label]
-        inside = np.zeros(self._partition.cells, dtype=np.bool_)
-        inside[list(stratum.cells)] = True
-        return begin_lagged(self._pixels, inside, self._pool)
+        return begin_lagged(self._pixels, self._partition.cells_of(stratum), self._pool)
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:

@@ -158,15 +158,15 @@ class Vicinity:
     def effectives(self, equations: Sequence[Equation], *, first: int | None = None) -> list[EffectiveN]:
         """The same of several regressions, together; of their first so many predictors, by default of all."""
 
-        def unknown(predictors: int) -> EffectiveN:
-            nan = np.full(predictors, np.nan)
+        def unknown(equation: Equation) -> EffectiveN:
+            nan = np.full(len(equation[1][:first]), np.nan)
             return EffectiveN(nan, self.dependence.lagged.n, nan, nan, nan)
 
         return _known(
             self._effective.setdefault(first, {}),
             equations,
             lambda new: effective_ns(self.dependence, new, first=first),
-            lambda equation: unknown(len(equation[1][:first])),
+            unknown,
         )
 
     def sandwich(self, response: int, predictors: Sequence[int]) -> Sandwich:
@@ -182,16 +182,12 @@ class Vicinity:
             stops = np.cumsum(counts).tolist()
             return [found.part(stop - count, count) for stop, count in zip(stops, counts, strict=True)]
 
-        def unknown(predictors: int) -> Sandwich:
-            nan, none = np.full(predictors, np.nan), np.full((self.moments.n_blocks, predictors), np.nan)
+        def unknown(equation: Equation) -> Sandwich:
+            nan = np.full(len(equation[1][:first]), np.nan)
+            none = np.full((self.moments.n_blocks, len(nan)), np.nan)
             return Sandwich(nan, nan, none, none, nan, nan, self.moments.labels)
 
-        return _known(
-            self._sandwich.setdefault(first, {}),
-            equations,
-            made,
-            lambda equation: unknown(len(equation[1][:first])),
-        )
+        return _known(self._sandwich.setdefault(first, {}), equations, made, unknown)
 
 
 def _known(

@@ -36,11 +36,16 @@ class CellSums:
 
     def coarser(self, down: int, right: int) -> CellSums:
         """The same sums over blocks of `down` × `right` cells."""
-        row, column = self.row // down, self.column // right
-        number = row * (int(column.max()) + 1) + column
-        blocks, which = np.unique(number, return_inverse=True)
-        row, column = np.divmod(blocks, int(column.max()) + 1)
+        row, column, which = wider_cells(self.row, self.column, down, right)
         n = len(which)
-        members = sparse.csc_array((np.ones(n), which, np.arange(n + 1)), shape=(len(blocks), n))
+        members = sparse.csc_array((np.ones(n), which, np.arange(n + 1)), shape=(len(row), n))
         sums = np.asarray(members @ self.sums)
         return CellSums(row, column, sums, self.height * down, self.width * right)
+
+
+def wider_cells(row: Places, column: Places, down: int, right: int) -> tuple[Places, Places, Places]:
+    """Row and column of the occupied blocks of `down` × `right` cells, and the block of each cell."""
+    row, column = row // down, column // right
+    width = int(column.max()) + 1
+    blocks, which = np.unique(row * width + column, return_inverse=True)
+    return blocks // width, blocks % width, which

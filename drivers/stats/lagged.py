@@ -6,11 +6,9 @@ bin of distance and reads no pixel again.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -202,10 +200,7 @@ def begin_lagged(
     """
     if not pixels.count(inside):
         raise ValueError("no pixel is inside")
-    if math.prod(pixels.lattice.shape) <= most_cells:
-        near: Callable[[], NearSums] = partial(_no_near_sums, pixels, inside)
-    else:
-        near = begin_near_sums(pixels, inside, most_cells, pool)
+    near = begin_near_sums(pixels, inside, most_cells, pool)
     return lambda: _finish(near(), pixels.centre)
 
 
@@ -236,17 +231,6 @@ def _finish(near: NearSums, centre: Array) -> LaggedMoments:
         centre + moved,
         replace(cells, sums=cells.sums @ about.T),
     )
-
-
-def _no_near_sums(pixels: PixelRows, inside: NDArray[np.bool_]) -> NearSums:
-    """The sums per cell of a grid that is small enough as it is."""
-    at, lattice = np.flatnonzero(inside[pixels.codes]), pixels.lattice
-    own = pixels.values[at, : pixels.size]
-    row, column = lattice.row[at] - lattice.row[at].min(), lattice.column[at] - lattice.column[at].min()
-    first = np.flatnonzero(np.concatenate([[True], (np.diff(row) != 0) | (np.diff(column) != 0)]))
-    sums = own if len(first) == len(at) else np.add.reduceat(own, first, axis=0)
-    cells = CellSums(row[first], column[first], sums, lattice.height, lattice.width)
-    return NearSums([], None if sums is own else own.T @ own, cells)
 
 
 def cell_order(cell: Places) -> Places | None:

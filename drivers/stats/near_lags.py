@@ -79,13 +79,7 @@ def begin_near_sums(
             itself, *half = total[:, :size, :size]
             grids.append({(0, 0): itself} | {r: one + one.T for r, one in zip(rings, half, strict=True)})
         times = 2.0 ** len(grids)
-        cells = CellSums(
-            row.astype(np.intp),
-            column.astype(np.intp),
-            sums[:, :size],
-            lattice.height * times,
-            lattice.width * times,
-        )
+        cells = CellSums(row, column, sums[:, :size], lattice.height * times, lattice.width * times)
         return NearSums(grids, single[:size, :size] if single.size else None, cells)
 
     return finish

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from drivers.stats.cell_sums import wider_cells
+
 Array = NDArray[np.float64]
 Places = NDArray[np.intp]
 
@@ -58,13 +60,10 @@ def near_sums(
         place = np.full((row[-1] + 1 + reach) * stride, len(values) - 1, dtype=np.int32)
         place[cell] = at
         products.append(_near_products(values, at, cell, place, lags @ [stride, 1], ends)[None])
-        row, column = row // 2, column // 2
-        number = row * (column.max() + 1) + column
-        blocks, which = np.unique(number, return_inverse=True)
-        row, column = np.divmod(blocks, column.max() + 1)
-        members = sparse.csr_array((np.ones(len(at)), (which, at)), shape=(len(blocks), len(values)))
+        row, column, which = wider_cells(row, column, 2, 2)
+        members = sparse.csr_array((np.ones(len(at)), (which, at)), shape=(len(row), len(values)))
         values = _with_nothing(np.asarray(members @ values))
-        at = np.arange(len(blocks))
+        at = np.arange(len(row))
     return np.concatenate(products), single, values[at], row, column
 
 

@@ -65,11 +65,15 @@ class Partition:
     overlaps: tuple[str, ...] = ()
     """The families of which some pixel is in more than one level."""
 
-    def rows_of(self, stratum: Stratum) -> Mask:
-        """Which rows are in a stratum, shape (n,)."""
+    def cells_of(self, stratum: Stratum) -> Mask:
+        """Which cells are in a stratum, shape (cells,)."""
         inside = np.zeros(self.cells, dtype=np.bool_)
         inside[list(stratum.cells)] = True
-        return inside[self.codes]
+        return inside
+
+    def rows_of(self, stratum: Stratum) -> Mask:
+        """Which rows are in a stratum, shape (n,)."""
+        return self.cells_of(stratum)[self.codes]
 
     def over(self, families: Sequence[str]) -> tuple[Stratum, ...]:
         """The strata of one crossing of families; of no family, the stratum of all pixels."""
